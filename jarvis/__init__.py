@@ -1,0 +1,30 @@
+"""Agents that learn Minecraft from video and from play, by keyboard and mouse.
+
+    import jarvis
+
+    env = jarvis.make("voxel", task="craft_diamond")
+    policy = jarvis.load_policy("default")
+
+Importing this package loads neither numpy nor torch; the two functions above import what they need when called.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load_policy", "make"]
+
+
+def make(env_name: str, task: Any = None, **kwargs: Any) -> Any:
+    """The environment registered as `env_name`, ready to be reset. See `jarvis.envs.registry.make`."""
+    from jarvis.envs.registry import make as make_environment
+
+    return make_environment(env_name, task=task, **kwargs)
+
+
+def load_policy(spec: str = "default", **kwargs: Any) -> Any:
+    """The policy a SPEC names (`default`, `random`, a checkpoint folder, ...). See `jarvis.app.policies.load_policy`."""
+    from jarvis.app.policies import load_policy as load
+
+    return load(spec, **kwargs)
