@@ -63,10 +63,19 @@ class Action:
                 f"got {np.shape(self.buttons)} and {np.shape(self.camera)}"
             )
         buttons, camera = validate_arrays(self.buttons, self.camera)
-        buttons, camera = buttons.copy(), camera.copy()
+        self._keep(buttons.copy(), camera.copy())
+
+    def _keep(self, buttons: np.ndarray, camera: np.ndarray) -> None:
         buttons.flags.writeable = camera.flags.writeable = False
         object.__setattr__(self, "buttons", buttons)
         object.__setattr__(self, "camera", camera)
+
+    @classmethod
+    def _checked(cls, buttons: np.ndarray, camera: np.ndarray) -> Action:
+        # Skips the array checks of the constructor: an environment makes an action every tick.
+        action = object.__new__(cls)
+        action._keep(buttons, camera)
+        return action
 
     @classmethod
     def noop(cls) -> Action:
@@ -81,7 +90,7 @@ class Action:
             if name not in BUTTON_INDEX:
                 raise ActionError(_unknown_key(name))
             buttons[BUTTON_INDEX[name]] = 1
-        return cls(buttons, _camera_of(camera))
+        return cls._checked(buttons, _camera_of(camera))
 
     @classmethod
     def from_env(cls, mapping: Mapping[str, Any]) -> Action:
@@ -93,7 +102,7 @@ class Action:
         for key, value in mapping.items():
             if key != "camera":
                 buttons[BUTTON_INDEX[key]] = _pressed(key, value)
-        return cls(buttons, _camera_of(mapping.get("camera", (0.0, 0.0))))
+        return cls._checked(buttons, _camera_of(mapping.get("camera", (0.0, 0.0))))
 
     def to_env(self) -> dict[str, Any]:
         """The same action as a new MineRL dict: 23 ints and "camera", a (2,) float32 array of degrees."""
@@ -169,28 +178,33 @@ def _unknown_key(key: object) -> str:
 
 
 def _pressed(key: str, value: Any) -> int:
-    if type(value) is int:  # the common case, much faster than through an array
-        number: Any = value
-    else:
+    if not isinstance(value, (int, np.integer, np.bool_)):
         array = np.asarray(value)
         if array.shape != ():
             raise ActionError(f"{key}: shape {array.shape}, expected one number, 0 or 1")
         if array.dtype.kind not in "biu":
             raise ActionError(f"{key}: {value!r}, expected the integer 0 or 1")
-        number = int(array)
-    if number not in (0, 1):
-        raise ActionError(f"{key}: {number}, expected 0 or 1")
-    return number
+        value = array[()]
+    if value not in (0, 1):
+        raise ActionError(f"{key}: {value}, expected 0 or 1")
+    return int(value)
 
 
 def _camera_of(value: Any) -> np.ndarray:
     try:
-        camera = np.asarray(value)
+        degrees = np.asarray(value)
     except ValueError:  # ragged
         raise ActionError(f"camera: {value!r}, expected two numbers, (pitch, yaw) in degrees") from None
-    if camera.shape != (2,):
-        raise ActionError(f"camera: shape {camera.shape}, expected (2,), (pitch, yaw) in degrees")
-    return camera
+    if degrees.shape != (2,):
+        raise ActionError(f"camera: shape {degrees.shape}, expected (2,), (pitch, yaw) in degrees")
+    if degrees.dtype.kind not in "fiu":
+        raise ActionError(f"camera: {degrees.dtype} values, expected degrees")
+    for axis, turn in zip(("pitch", "yaw"), degrees.tolist(), strict=True):
+        if not -CAMERA_LIMIT <= turn <= CAMERA_LIMIT:  # true for NaN
+            raise ActionError(
+                f"camera: {axis} is {turn}, expected -{CAMERA_LIMIT:g} to {CAMERA_LIMIT:g} degrees in a tick"
+            )
+    return degrees.astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jarvis.core.errors import UnknownNameError
+from jarvis.core.errors import UnknownNameError, nearest_names
 
 
 class BlockTable(NamedTuple):
@@ -88,7 +88,7 @@ class Rules:
     @staticmethod
     def _lookup(what: str, name: str, table: dict[str, int]) -> int:
         if name not in table:
-            raise UnknownNameError(what, name, table)
+            raise UnknownNameError(what, name, nearest_names(name, table))
         return table[name]
 
     def items_of(self, name: str) -> frozenset[int]:

@@ -173,7 +173,11 @@ def test_joint_classes_equal_vpts(golden):
 
     for source, target, degrees in (
         (("joint_buttons", "joint_camera"), ("back_buttons", "back_camera_bins"), "back_camera_deg"),
-        (("sample_joint_buttons", "sample_joint_camera"), ("sample_buttons", "sample_camera_bins"), "sample_camera_deg"),
+        (
+            ("sample_joint_buttons", "sample_joint_camera"),
+            ("sample_buttons", "sample_camera_bins"),
+            "sample_camera_deg",
+        ),
     ):
         decoded, bins = joint.decode(golden[source[0]], golden[source[1]])
         np.testing.assert_array_equal(decoded, golden[target[0]])
