@@ -1,0 +1,1 @@
+"""Video, recordings, episodes, and the engines that process them at scale."""

@@ -1,0 +1,1 @@
+"""Places to play, one file each; `jarvis.envs.registry` knows them by name."""

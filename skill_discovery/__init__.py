@@ -1,0 +1,1 @@
+"""Skill boundary detection: cutting play into skills without annotation (SBD, arXiv 2503.10684)."""
