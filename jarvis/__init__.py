@@ -24,7 +24,7 @@ def make(env_name: str, task: Any = None, **kwargs: Any) -> Any:
 
 
 def load_policy(spec: str = "default", **kwargs: Any) -> Any:
-    """The policy a SPEC names (`default`, `random`, a checkpoint folder, ...). See `jarvis.app.policies.load_policy`."""
+    """The policy a SPEC names: `default`, `random`, a checkpoint folder. See `jarvis.app.policies.load_policy`."""
     from jarvis.app.policies import load_policy as load
 
     return load(spec, **kwargs)

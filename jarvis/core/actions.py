@@ -245,12 +245,14 @@ class CameraBins:
         straight = np.clip(degrees, -self.max_degrees, self.max_degrees) / self.max_degrees
         bent = np.sign(straight) * (np.log(1.0 + self.mu * np.abs(straight)) / np.log(1.0 + self.mu))
         width = self.max_degrees / self.null_bin
-        return np.rint((bent * self.max_degrees + self.max_degrees) / width).astype(np.int64)
+        bins: np.ndarray = np.rint((bent * self.max_degrees + self.max_degrees) / width).astype(np.int64)
+        return bins
 
     def to_degrees(self, bins: Any) -> np.ndarray:
-        """(...) float32 degrees at the centres of (...) integer bins. Raises ActionError outside 0 <= bin < num_bins."""
+        """(...) float32 degrees at the centres of (...) integer bins. Raises ActionError for other bins."""
         bins = _classes("camera bin", bins, self.num_bins)
-        return self.centres.astype(np.float32)[bins]
+        degrees: np.ndarray = self.centres.astype(np.float32)[bins]
+        return degrees
 
 
 VPT_CAMERA = CameraBins(11, mu=10, max_degrees=10)  # VPT, STEVE-1, GROOT, MineStudio
@@ -364,7 +366,7 @@ def _classes(kind: str, values: Any, count: int) -> np.ndarray:
     array = np.asarray(values)
     if array.dtype.kind not in "iu":
         raise ActionError(f"{kind}: {array.dtype} values, expected integers")
-    if array.size and not (0 <= array.min() and array.max() < count):
+    if array.size and (array.min() < 0 or array.max() >= count):
         wrong = array.min() if array.min() < 0 else array.max()
         raise ActionError(f"{kind}: {wrong} is outside 0 to {count - 1}")
     return array.astype(np.int64, copy=False)

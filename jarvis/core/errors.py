@@ -13,6 +13,7 @@ __all__ = [
     "ActionError",
     "EnvironmentFailure",
     "EpisodeError",
+    "FormatError",
     "JarvisError",
     "MissingExtraError",
     "PredicateError",
@@ -50,7 +51,11 @@ class PredicateError(JarvisError, ValueError):
     """A goal's condition that does not follow the grammar of `jarvis.core.goals`."""
 
 
-class EpisodeError(JarvisError, ValueError):
+class FormatError(JarvisError, ValueError):
+    """A file or a record that does not follow its format."""
+
+
+class EpisodeError(FormatError):
     """Recorded data (frames, actions, events, segments) that contradicts its format or itself."""
 
 
