@@ -120,10 +120,15 @@ def painted(under: np.ndarray, over: np.ndarray) -> np.ndarray:
     return np.where(over[..., 3:] > 0, over, under)
 
 
-def letters(rows: str, colours: dict[str, str], height: int = SIDE, width: int = SIDE) -> np.ndarray:
-    """A bitmap from lines of letters, one texel each; letters without a colour, and what lines leave out, are transparent."""
+def letters(rows: str, colours: dict[str, str], height: int = SIDE, width: int = SIDE, standing: bool = False) -> np.ndarray:
+    """A bitmap from lines of letters, one texel each; letters without a colour, and what lines leave out, are transparent.
+
+    The first line is the one after the opening quotes. ``standing`` puts the last line at the bottom of the picture instead.
+    """
     out = np.zeros((height, width, 4), np.uint8)
-    for y, line in enumerate(rows.strip("\n").split("\n")[:height]):
+    lines = rows.removeprefix("\n").rstrip("\n").split("\n")
+    assert len(lines) <= height and max(map(len, lines)) <= width, f"{len(lines)} lines of {max(map(len, lines))} letters"
+    for y, line in enumerate(lines, height - len(lines) if standing else 0):
         for x, letter in enumerate(line[:width]):
             if letter in colours:
                 out[y, x] = rgba(colours[letter])

@@ -58,8 +58,8 @@ def cobblestone(noise: Noise) -> Picture:
     owner, margin, slope = cells(COBBLES)
     tone = np.array([0.52, 0.66, 0.44, 0.6, 0.5, 0.7, 0.56, 0.46, 0.68, 0.5, 0.6])[owner]
     light = tone - 0.085 * slope + 0.14 * (noise.white(15) - 0.5)
-    out = ramp(light, "4f4f4f 5d5d5d 6c6c6c 7a7a7a 898989 999999 a9a9a9 b9b9b9")
-    return np.where((margin < 1.05)[..., None], ramp(noise.white(16), "484848 525252 5b5b5b"), out)
+    out = ramp(light, "5c5c5c 6c6c6c 7b7b7b 8a8a8a 999999 a8a8a8 b6b6b6 c4c4c4")
+    return np.where((margin < 1.05)[..., None], ramp(noise.white(16), "4f4f4f 595959 636363"), out)
 
 
 def mossy(noise: Noise) -> Picture:
@@ -86,11 +86,11 @@ def courses(noise: Noise, key: int, height: int, length: int, joints: tuple[int,
 def dirt(noise: Noise) -> Picture:
     clods = noise.soft(26, 8, 8) + 0.9 * noise.white(27)
     out = ramp(ranked(clods), "5c3f29 6c4b32 79553a 866043 8d6648 977050 a57d5c")
-    pebble = noise.white(28) > 0.965
+    pebble = noise.white(28) > 0.985
     return np.where(pebble[..., None], rgba("8a8279"), out)
 
 
-def turf(noise: Noise, colours: str = "466a2b 51782f 5b8636 64913b 6d9c42 78a84b 86b556") -> Picture:
+def turf(noise: Noise, colours: str = "415f26 4b6c2a 52762f 587f33 5f8838 67923e 729e47") -> Picture:
     blades = noise.soft(30, 8, 16) + 0.9 * noise.white(31) + 0.35 * noise.soft(32, 4, 4)
     return ramp(ranked(blades), colours)
 
@@ -202,9 +202,9 @@ def rings(noise: Noise, wood: str) -> Picture:
 
 
 PLANKS = {
-    "oak": "8a6d40 9a7b49 a58551 ad8d58 b89a63",
-    "birch": "a89a68 b8a974 c2b37d cabb85 d3c691",
-    "spruce": "5a4022 674a29 72532f 7a5a34 86663e",
+    "oak": "9a7a48 a98852 b5935b be9c63 c9a96f",
+    "birch": "b8a873 c7b880 d0c28a d8ca93 e2d6a0",
+    "spruce": "64482a 72542f 7d5d35 86653b 927146",
 }
 
 
@@ -219,8 +219,8 @@ def planks(noise: Noise, wood: str) -> Picture:
 
 
 LEAVES = {
-    "oak": "24400f 2f5214 3b651b 487822 578b2c 6a9f3b",
-    "birch": "39501e 496527 5a7a32 6b8e3d 7da04b 91b35d",
+    "oak": "1f370d 294813 345a1a 406c21 4e7e2a 609138",
+    "birch": "34491c 425b24 516e2e 618139 729347 87a758",
     "spruce": "1b3320 254229 2f5033 395f3d 446e48 527e56",
 }
 
@@ -350,7 +350,7 @@ def tall_grass(noise: Noise) -> Picture:
             x = int(round(x0 + (lean - 0.5) * 7 * (step / 14) ** 1.6 + foot * 0.6))
             if 0 <= x < 16:
                 level = min(5, int(tone * 2.2 + 4 * step / top))
-                out[15 - step, x] = rgba("3d6426 48742c 558535 62953f 72a84c 87bb5e".split()[level])
+                out[15 - step, x] = rgba("36541f 406426 4b742c 578434 65953e 78a850".split()[level])
     return out
 
 
@@ -437,7 +437,7 @@ SAPLINGS = {
 
 def sapling(wood: str) -> Picture:
     greens = {"oak": ("5d9b36", "457f28", "2f5f1b"), "birch": ("93b95c", "759f45", "557c30"), "spruce": ("4f7f52", "3a6640", "284b2f")}[wood]
-    return letters(SAPLINGS[wood], {"l": greens[0], "g": greens[1], "d": greens[2], "b": "6d5130", "B": "4a3520", "w": "d9d7cf", "k": "6f6b63"})
+    return letters(SAPLINGS[wood], {"l": greens[0], "g": greens[1], "d": greens[2], "b": "6d5130", "B": "4a3520", "w": "d9d7cf", "k": "6f6b63"}, standing=True)
 
 
 def cactus_side(noise: Noise) -> Picture:
@@ -726,8 +726,8 @@ def draw_tiles(palette: int) -> dict[str, Picture]:
         "iron_block": metal_block(noise, "a8a8a8 c6c6c6 d3d3d3 dcdcdc e4e4e4 f4f4f4", 156),
         "diamond_block": gem_block(noise),
         "tall_grass": tall_grass(noise),
-        "dandelion": letters(DANDELION, GREENS | {"o": "d9a900", "y": "f2cf1d", "Y": "fff06a"}),
-        "poppy": letters(POPPY, GREENS | {"r": "c81e17", "R": "ed302c", "m": "8f0f0f", "k": "241212"}),
+        "dandelion": letters(DANDELION, GREENS | {"o": "d9a900", "y": "f2cf1d", "Y": "fff06a"}, standing=True),
+        "poppy": letters(POPPY, GREENS | {"r": "c81e17", "R": "ed302c", "m": "8f0f0f", "k": "241212"}, standing=True),
         "cactus_side": cactus_side(noise),
         "cactus_top": cactus_top(noise),
         "fire": fire(noise),
