@@ -75,7 +75,7 @@ def empty_grid() -> Grid:
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def get_block(grid: Grid, x: int, y: int, z: int) -> int:
     """Block id at integer cell (x, y, z); air above the world, bedrock (1) below it."""
     if y >= HEIGHT:
@@ -107,7 +107,7 @@ def put_block(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> None
             grid.top[i, k] = above
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def chunk_loaded(grid: Grid, cx: int, cz: int) -> bool:
     """Whether chunk (cx, cz) is the one its slot holds now."""
     slot = grid.chunk_at[cx & (WINDOW_CHUNKS - 1), cz & (WINDOW_CHUNKS - 1)]
@@ -117,7 +117,7 @@ def chunk_loaded(grid: Grid, cx: int, cz: int) -> bool:
 # Random numbers are hashes of what they are for, so that no order of evaluation can change them.
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def mix64(value: np.uint64) -> np.uint64:
     """The finaliser of splitmix64."""
     value = np.uint64(value)
@@ -161,7 +161,7 @@ PLAYER = np.dtype(
         ("use_cooldown", "i2"),
         ("jump_cooldown", "i2"), ("sprint_tap", "i2"),
         ("mining", "i1"), ("mine_x", "i4"), ("mine_y", "i4"), ("mine_z", "i4"),
-        ("mine_progress", "f4"),  # 0 .. 1
+        ("mine_progress", "f8"),  # 0 .. 1; thousands of small steps must add up
         ("mine_cooldown", "i2"),
         ("selected", "i1"),  # hotbar slot 0..8
         ("on_ground", "i1"), ("in_water", "i1"), ("head_in_water", "i1"), ("in_lava", "i1"), ("climbing", "i1"),
@@ -221,6 +221,7 @@ MAX_MISSILES = 64
 # Happenings inside kernels, drained into events once a tick: (what, id, count, extra) rows.
 MAX_NOTES = 256
 NOTE_PICKUP, NOTE_KILL, NOTE_HURT_PLAYER, NOTE_EXPLODE, NOTE_MOB_DROP, NOTE_LAND, NOTE_BREAK, NOTE_DAMAGE_DEALT = range(1, 9)
+NOTE_FALL, NOTE_GROW = 9, 10  # a block starts to fall (id block), a sapling wants to become a tree (id block)
 
 
 class Notes(NamedTuple):

@@ -111,7 +111,9 @@ class Rules:
             return True
         tool = self.data["items"].get(self.items[item], {})
         tiers = self.data["mining"]["tiers"]
-        return tool.get("tool") == facts["tool"] and tiers[tool["tier"]]["level"] >= tiers[facts["harvest_tier"]]["level"]
+        return (
+            tool.get("tool") == facts["tool"] and tiers[tool["tier"]]["level"] >= tiers[facts["harvest_tier"]]["level"]
+        )
 
     def mining_speed(self, block: int, item: int) -> float:
         """Speed factor of ``item`` on ``block``, before water and footing."""
@@ -120,9 +122,15 @@ class Rules:
         tool = self.data["items"].get(held, {})
         special = self.data["mining"]["special_speeds"]
         if held == "shears":
-            return special["shears_on_leaves"] if name in self.tags["leaves"] else special["shears_on_wool"] if name == "white_wool" else 1.0
+            return (
+                special["shears_on_leaves"]
+                if name in self.tags["leaves"]
+                else special["shears_on_wool"]
+                if name == "white_wool"
+                else 1.0
+            )
         if tool.get("tool") == "sword":
-            plant = name in self.tags["leaves"] or facts["hardness"] == 0 and facts["tool"] is None
+            plant = name in self.tags["leaves"] or (facts["hardness"] == 0 and facts["tool"] is None)
             return special["sword_on_leaves_or_plants"] if plant else 1.0
         if tool.get("tool") and tool["tool"] == facts["tool"]:
             return float(self.data["mining"]["tiers"][tool["tier"]]["speed"])
