@@ -1,0 +1,166 @@
+"""Pictures of the voxel world: ``Renderer(width, height).render(grid, view, out)``.
+
+Whatever its size in pixels, a picture shows what a 16:9 window with a vertical field of view of 70 degrees shows, so 128 x 128
+is what 640 x 360 becomes when resized to a policy's input. A renderer keeps its buffers and must not be used by two threads at
+once; the kernels release the interpreter lock, so renderers of several worlds run side by side.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from jarvis.world import rays, sky
+from jarvis.world.layout import Grid
+from jarvis.world.rays import AIR, FACES, HOLES, LAVA, LAYERS, PANE, PARTS, PLANT, SKY_STEPS, SOLID, SPAN, TINTED, WATER, Canvas, Look
+from jarvis.world.rules import RULES
+from jarvis.world.shapes import BOXES, CROSS, CUBE, CUTOUT, SHAPES
+from jarvis.world.textures import Textures, build_textures
+from jarvis.world.view import View
+
+ASPECT = 16 / 9
+TEXELS = 344  # of one tile with its smaller copies, padded
+
+
+def build_look(textures: Textures) -> Look:
+    """Pack textures and shapes the way the kernel reads them."""
+    tiles = textures.tiles.shape[0]
+    texels = np.zeros((tiles, TEXELS, 4), np.uint8)
+    texels[:, :256] = textures.tiles.reshape(tiles, 256, 4)
+    texels[:, 256:341] = textures.mips
+    kind = np.zeros(256, np.uint8)
+    shades = np.zeros(256, np.uint8)
+    emits = np.zeros(256, np.uint8)
+    for block, name in enumerate(RULES.blocks):
+        shape = SHAPES.kind[block]
+        kind[block] = {CUBE: SOLID, CUTOUT: HOLES, CROSS: PLANT, BOXES: PARTS}.get(int(shape), AIR)
+        if name in ("glass", "ice"):
+            kind[block] = PANE if name == "glass" else TINTED
+        if name in ("water", "lava"):
+            kind[block] = WATER if name == "water" else LAVA
+        shades[block] = kind[block] in (SOLID, HOLES)
+        emits[block] = RULES.table.emits[block]
+    return Look(
+        texels=texels.reshape(-1).view(np.uint32),
+        faces=np.ascontiguousarray(textures.faces.reshape(-1)).astype(np.int32),
+        kind=kind,
+        shades=shades,
+        emits=emits,
+        see_start=SHAPES.see_start,
+        see_count=SHAPES.see_count,
+        see_boxes=np.ascontiguousarray(SHAPES.see_boxes.reshape(-1)),
+        clouds=np.ascontiguousarray(textures.clouds.reshape(-1)),
+    )
+
+
+def build_canvas(width: int, height: int, half_width: float, half_height: float) -> Canvas:
+    """Buffers for pictures of one size. Pixels beyond the right and lower edge complete the 4 x 4 tiles."""
+    pitch, rows = (width + 3) // 4 * 4 + 1, (height + 3) // 4 * 4 + 1
+    return Canvas(
+        across=((np.arange(pitch) + 0.5) / width * 2 - 1) * half_width,
+        down=((np.arange(rows) + 0.5) / height * 2 - 1) * half_height,
+        keys=np.zeros(rows * pitch, np.uint32),
+        depth=np.zeros(rows * pitch, np.float32),
+        work=np.zeros(2 * rows * pitch, np.uint32),
+        hint=np.zeros(2 * rows * pitch, np.uint32),
+        bricks=np.zeros(SPAN * SPAN * LAYERS, np.uint8),
+        face_key=np.zeros(FACES, np.uint32),
+        face_tile=np.zeros(FACES, np.int32),
+        face_light=np.zeros(FACES * 12, np.float32),
+    )
+
+
+class Renderer:
+    """Draws what a player sees."""
+
+    def __init__(self, width: int, height: int, fov: float = 70.0, palette: int = 0):
+        """``width`` and ``height`` in pixels, 16 .. 4096; ``fov`` the vertical field of view in degrees; ``palette`` as in textures.py."""
+        if not (16 <= width <= 4096 and 16 <= height <= 4096):
+            raise ValueError(f"Renderer: a picture of {width} x {height} pixels, expected 16 .. 4096 each way")
+        if not 10 <= fov <= 150:
+            raise ValueError(f"Renderer: fov is {fov}, expected 10 .. 150 degrees")
+        self.width, self.height = width, height
+        self.half_height = math.tan(math.radians(fov) / 2)
+        self.half_width = self.half_height * ASPECT
+        self.textures = build_textures(palette)
+        self.look = build_look(self.textures)
+        self.canvas = build_canvas(width, height, self.half_width, self.half_height)
+        self.glow = np.zeros(256 * 3, np.float32)
+        self.sky = np.zeros(SKY_STEPS * 3, np.float32)
+        self.camera = np.zeros(15)
+        self.weather = np.zeros(13)
+        self._grid: Grid | None = None
+        self._flat: tuple[np.ndarray, ...] = ()
+        self._hour: tuple[float, ...] = ()
+
+    def render(self, grid: Grid, view: View, out: np.ndarray | None = None) -> np.ndarray:
+        """The picture of ``view``, (height, width, 3) uint8 RGB, written into ``out`` if given (C-contiguous)."""
+        if out is None:
+            out = np.empty((self.height, self.width, 3), np.uint8)
+        if grid is not self._grid:
+            self._flat = (grid.blocks.reshape(-1), grid.meta.reshape(-1), grid.light.reshape(-1))
+            self._grid = grid
+        self._aim(view)
+        self._hour_of(view)
+        self.camera[12] = rays.gather_bricks(grid.bricks, grid.chunk_at, self.canvas.bricks, self.camera)
+        frame = out.reshape(-1)
+        rays.draw_blocks(
+            *self._flat, self.look, self.canvas, self.glow, self.sky, frame, self.height, self.width, self.camera, self.weather
+        )
+        self._draw_sky(view, frame)
+        return out
+
+    def _aim(self, view: View) -> None:
+        yaw, pitch = math.radians(view.yaw), math.radians(view.pitch)
+        sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
+        self.camera[:12] = (
+            view.x, view.y, view.z,
+            -sy * cp, -sp, cy * cp,  # forward
+            -cy, -sy,  # right
+            -sy * sp, cp, cy * sp,  # up
+            2 * math.sqrt(self.half_width * self.half_height / (self.width * self.height)),
+        )  # fmt: skip
+        self.camera[13], self.camera[14] = self.half_width, self.half_height
+
+    def _hour_of(self, view: View) -> None:
+        angle = sky.sun_angle(view.time) * 2 * math.pi
+        # NOTE: light changes with the hour in steps of 1/256, so that most ticks find the tables as they are
+        height = round(math.cos(angle) * 256) / 256
+        day = round(sky.daylight(view.time, view.rain) * 256) / 256
+        hour = (height, day, view.rain, view.gamma)
+        if hour != self._hour:
+            sky.light_colours(self.glow, day, view.gamma, 0.0)
+            sky.sky_colours(self.sky, height, view.rain)
+            self._hour = hour
+        strength, red, green, blue = sky.sunset(view.time)
+        bright = min(max(height * 2 + 0.5, 0.0), 1.0)
+        white = 255 * (bright * 0.9 + 0.1) * (1 - 0.45 * view.rain)
+        drift = (view.tick * sky.CLOUD_SPEED) % 768.0
+        cell = self._origin(view)
+        self.weather[:] = (
+            strength * (1 - view.rain), red, green, blue, 1.0 if math.sin(angle) < 0 else -1.0,
+            0.8 if view.clouds else 0.0,
+            (cell[0] + drift) % 768.0 + 768.0 + view.x - cell[0], cell[1] % 768.0 + 768.0 + view.z - cell[1],
+            white, white, min(255.0, 255 * (bright * 0.85 + 0.15) * (1 - 0.45 * view.rain)),
+            view.tick, 0.0,
+        )  # fmt: skip
+        self.angle = angle
+
+    @staticmethod
+    def _origin(view: View) -> tuple[int, int]:
+        """A whole number of bricks near the eye, to keep clouds precise far from the origin."""
+        return int(view.x) // 8 * 8, int(view.z) // 8 * 8
+
+    def _draw_sky(self, view: View, frame: np.ndarray) -> None:
+        night = min(max(0.75 - (math.cos(self.angle) * 2 + 0.25), 0.0), 1.0) ** 2 * 0.9
+        lens = np.concatenate([self.camera[3:11], self.camera[13:15]])
+        sky.draw_lights(
+            frame, self.canvas.keys, self.height, self.width, self.canvas.across.size, lens, self.textures.sun, self.textures.moon,
+            math.sin(self.angle), math.cos(self.angle), night * (1 - view.rain), 1 - view.rain, view.time // sky.DAY % 8,
+        )  # fmt: skip
+        if view.rain > 0:
+            sky.draw_weather(
+                frame, self.canvas.keys, self.canvas.depth, self.height, self.width, self.canvas.across.size,
+                self.camera, float(view.rain), bool(view.cold), view.tick,
+            )  # fmt: skip
