@@ -4,23 +4,24 @@
     match = matcher.match((planks, planks, planks, planks))     # a 2x2 grid of item ids, row by row
     match.item, match.count                                     # one crafting_table
 
-Shaped recipes match anywhere in the grid and mirrored left to right; shapeless ones in any arrangement. Every recipe uses
-one item of each filled cell and leaves nothing behind.
+Shaped recipes match anywhere in the grid and mirrored left to right; shapeless ones in any arrangement. Every recipe
+uses one item of each filled cell and leaves nothing behind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
-from typing import NamedTuple
 
 from jarvis.world.rules import RULES, Recipe
 
 GRID_SIDES = {4: 2, 9: 3}
 
 
-class Match(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Match:
     """What a grid makes: item id and count, and the recipe's index; item 0 and recipe -1 for nothing."""
 
     item: int
@@ -36,7 +37,7 @@ Outline = tuple[int, int, tuple[bool, ...]]  # width, height, which cells of the
 class Matcher:
     """Looks recipes up by the outline of what lies in the grid; answers are remembered."""
 
-    def __init__(self, recipes: Sequence[Recipe]):
+    def __init__(self, recipes: Sequence[Recipe]) -> None:
         self.recipes = tuple(recipes)
         self._shaped: dict[Outline, list[tuple[int, Cells]]] = {}
         self._shapeless: dict[int, list[int]] = {}  # by number of ingredients

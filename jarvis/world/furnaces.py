@@ -1,7 +1,7 @@
 """Furnaces and chests: what they hold, and the tick in which furnaces burn.
 
-A furnace is one ``FURNACE`` record whose stacks are 0 input, 1 fuel, 2 output, as in its screen; a chest is 27 stacks. Both
-belong to the cell of their block. ``Containers`` owns them:
+A furnace is one ``FURNACE`` record whose stacks are 0 input, 1 fuel, 2 output, as in its screen; a chest is 27 stacks.
+Both belong to the cell of their block. ``Containers`` owns them:
 
     furnace = containers.furnace(x, y, z)       # (1,) FURNACE, made empty the first time
     flames = containers.tick()                  # [(x, y, z, lit)] of furnaces that caught fire or went out

@@ -1,4 +1,4 @@
-"""What the player carries: 46 slots in the order of Minecraft's player screen, and the kernels that fill and empty them.
+"""What the player carries: 46 slots in the order of Minecraft's player screen, and the kernels that fill them.
 
     0 crafting result   1-4 crafting grid   5-8 armour, head to feet   9-35 main   36-44 hotbar   45 off hand
 

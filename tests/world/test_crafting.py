@@ -1,6 +1,6 @@
 import pytest
 
-from jarvis.world.crafting import MATCHER, NO_MATCH
+from jarvis.world.crafting import MATCHER, NO_MATCH, Match
 from jarvis.world.rules import RULES
 
 
@@ -32,7 +32,7 @@ def test_every_recipe_matches_wherever_it_fits(index):
                 for left in range(side - width + 1) if recipe.shaped else (0,):
                     for mirrored in (False, True):
                         grid = placed(recipe, side, choose, top, left, mirrored)
-                        assert MATCHER.match(grid) == (recipe.result, recipe.count, index)
+                        assert MATCHER.match(grid) == Match(recipe.result, recipe.count, index)
 
 
 def test_there_are_72_recipes():
