@@ -59,7 +59,7 @@ class EpisodeError(FormatError):
     """Recorded data (frames, actions, events, segments) that contradicts its format or itself."""
 
 
-class EnvironmentFailure(JarvisError, RuntimeError):
+class EnvironmentFailure(JarvisError, RuntimeError):  # noqa: N818 - nobody's error but the simulator's
     """The environment broke: it hung, died or returned nonsense. The episode is `aborted`, never counted as failed."""
 
 

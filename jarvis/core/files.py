@@ -22,6 +22,11 @@ from typing import Any, BinaryIO
 
 from jarvis.core.errors import FormatError
 
+try:
+    import fcntl
+except ImportError:  # Windows: one program at a time appends to a file
+    fcntl = None  # type: ignore[assignment]
+
 __all__ = [
     "DONE",
     "JsonLines",
@@ -162,7 +167,8 @@ def read_json(path: Pathlike) -> Any:
 def append_json_line(path: Pathlike, value: Any) -> None:
     """Appends one line, on disk when this returns. ValueError for NaN and infinities, and beyond 1 MiB.
 
-    A last line that a crash cut off is removed first; a whole one that only lacks its line break gets it.
+    A last line that a crash cut off is removed first; a whole one that only lacks its line break gets it. Several
+    programs may append to one file.
     """
     line = json.dumps(value, allow_nan=False, separators=(",", ":")).encode() + b"\n"
     if len(line) > LINE_LIMIT:
@@ -170,8 +176,10 @@ def append_json_line(path: Pathlike, value: Any) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        if fcntl is not None:  # released with the descriptor
+            # NOTE: without the lock, one program would take the line that another is just writing for a cut one.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         _mend_tail(descriptor, str(path))
-        # NOTE: one write call, so that lines of programs that append at the same time do not mix.
         while line:
             line = line[os.write(descriptor, line) :]
         os.fsync(descriptor)

@@ -84,16 +84,24 @@ class StartState:
         """The same with every name in the registry's spelling. Raises UnknownNameError with the nearest names."""
 
         def named(kind: str, name: str) -> str:
-            # "oak_log|birch_log" or an alias for several leaves a choice, which a start state cannot: take the first.
+            # A name or alias that stands for several leaves a choice, which a start cannot: it gets the first.
             return vocabulary.resolve(kind, name).split("|")[0]
+
+        def counts(field_name: str, kind: str) -> dict[str, int]:
+            resolved: dict[str, int] = {}
+            for name, count in getattr(self, field_name).items():
+                if (known := named(kind, name)) in resolved:
+                    raise StartStateError(f"{field_name}: {name!r} is {known} again")
+                resolved[known] = count
+            return resolved
 
         return replace(
             self,
             biome=None if self.biome is None else named("biome", self.biome),
-            inventory={named("item", item): count for item, count in self.inventory.items()},
+            inventory=counts("inventory", "item"),
             slots={slot: (named("item", item), count) for slot, (item, count) in self.slots.items()},
-            nearby={named("block", block): count for block, count in self.nearby.items()},
-            mobs={named("mob", mob): count for mob, count in self.mobs.items()},
+            nearby=counts("nearby", "block"),
+            mobs=counts("mobs", "mob"),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -115,9 +123,6 @@ class StartState:
             if name not in known:
                 raise UnknownNameError("start field", name, nearest_names(name, known))
         return cls(**value)
-
-
-_DEFAULT = StartState()
 
 
 def check_supported(state: StartState, supported_fields: Collection[str], env_name: str) -> None:
@@ -168,3 +173,6 @@ def _number(name: str, value: Any) -> float:
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
     if value not in known:
         raise StartStateError(f"{name}: {value!r}, expected one of {', '.join(known)}")
+
+
+_DEFAULT = StartState()
