@@ -117,15 +117,14 @@ def read_pickle_data(data: bytes, place: str) -> Any:
     """
     machine = _Machine(place)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name == "STOP":
-                return machine.result()
-            machine.step(opcode.name, argument)
+        for opcode, argument, _ in pickletools.genops(data):  # ends with the instruction STOP, or raises
+            if opcode.name != "STOP":
+                machine.step(opcode.name, argument)
+        return machine.result()
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
         if isinstance(error, ModelFileError):
             raise
-        raise ModelFileError(f"{place}: damaged pickle: {type(error).__name__}: {error}") from None
-    raise ModelFileError(f"{place}: damaged pickle: it does not end")
+        raise ModelFileError(f"{place}: damaged pickle: {type(error).__name__}: {str(error)[:200]}") from None
 
 
 class _Machine:
@@ -151,8 +150,9 @@ class _Machine:
             raise ModelFileError(f"{self.place}: refuses the pickle instruction {name}")
 
     def result(self) -> Any:
-        (value,) = self.stack
-        return value
+        if len(self.stack) != 1:
+            raise ValueError(f"{len(self.stack)} values at its end")
+        return self.pop()
 
     def pop(self, kind: type = object) -> Any:
         value = self.stack.pop()
