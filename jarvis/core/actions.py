@@ -95,6 +95,8 @@ class Action:
     @classmethod
     def from_env(cls, mapping: Mapping[str, Any]) -> Action:
         """From a MineRL action: {button: 0 or 1} and "camera": (pitch, yaw). A missing key is released or at rest."""
+        if not isinstance(mapping, Mapping):
+            raise ActionError(f"an action is {{key: value}}, got {type(mapping).__name__}")
         unknown = [key for key in mapping if key not in _KEYS]
         if unknown:
             raise ActionError(_unknown_key(unknown[0]))
@@ -124,6 +126,9 @@ class Action:
         if not isinstance(other, Action):
             return NotImplemented
         return np.array_equal(self.buttons, other.buttons) and np.array_equal(self.camera, other.camera)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Action, (self.buttons, self.camera)  # through the constructor, so that a copy is read-only too
 
     def __hash__(self) -> int:
         # NOTE: adding zero turns -0.0 into 0.0, which are equal and so must hash alike.

@@ -241,6 +241,13 @@ def evaluate(predicate: Predicate, stream: Iterable[Moment]) -> int | None:
     return evaluator.tick
 
 
+def string_tuple(place: str, values: Any) -> tuple[str, ...]:
+    """The strings of a list or tuple. PredicateError, opening with `place`, for anything else, one string included."""
+    if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):
+        raise PredicateError(f"{place}: expected a list of strings, got {values!r:.100}")
+    return tuple(values)
+
+
 GOAL_SOURCES = ("techtree", "llm", "relabel", "human")
 
 
@@ -260,7 +267,9 @@ class Goal:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not self.text.strip():
-            raise PredicateError("a goal has a sentence")
+            raise PredicateError(f"a goal has a sentence, got {self.text!r:.100}")
+        if not isinstance(self.scope, str) or not isinstance(self.prompt_hash, (str, type(None))):
+            raise PredicateError(f"goal {self.text!r}: scope and prompt_hash are strings")
         if self.source not in GOAL_SOURCES:
             raise UnknownNameError("goal source", self.source, nearest_names(self.source, GOAL_SOURCES))
         if self.horizon_ticks is not None and (not isinstance(self.horizon_ticks, int) or self.horizon_ticks < 1):
@@ -269,8 +278,8 @@ class Goal:
             if not is_predicate(self.predicate):
                 raise PredicateError(f"goal {self.text!r}: {self.predicate!r:.100} is not a predicate; use parse()")
             object.__setattr__(self, "predicate", canonical(self.predicate))
-        object.__setattr__(self, "aliases", tuple(self.aliases))
-        object.__setattr__(self, "parents", tuple(self.parents))
+        for name in ("aliases", "parents"):
+            object.__setattr__(self, name, string_tuple(f"goal {self.text!r}: {name}", getattr(self, name)))
         # A goal is what it asks for, however it is worded; one without a condition is its words.
         meaning = to_text(self.predicate) if self.predicate is not None else " ".join(self.text.casefold().split())
         digest = hashlib.blake2b(f"{meaning}\n{self.scope}".encode()).hexdigest()

@@ -18,6 +18,7 @@ A condition is a frozen dataclass, or the same as JSON:
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -203,9 +204,13 @@ def _whole(keyword: str, key: str, value: Any) -> int:
 
 
 def _number(keyword: str, key: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e6:
-        raise PredicateError(f"{keyword}: {key} is {value!r}, expected a number of blocks")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) < 1e6:
+        raise PredicateError(f"{keyword}: {key} is {value!r:.40}, expected a number of blocks")
+    return number
 
 
 def is_predicate(value: Any) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from numbers import Real
 from operator import index
 from typing import Any
 
@@ -30,8 +31,12 @@ class Segment:
             raise EpisodeError(f"segment [{self.start!r}, {self.stop!r}): expected integer ticks") from None
         if not 0 <= start < stop:
             raise EpisodeError(f"segment [{start}, {stop}): expected 0 <= start < stop")
-        if self.score is not None and not math.isfinite(self.score):
-            raise EpisodeError(f"segment [{start}, {stop}): score is {self.score}")
+        if not isinstance(self.skill, (str, int, type(None))) or not isinstance(self.criterion, str):
+            raise EpisodeError(f"segment [{start}, {stop}): skill {self.skill!r}, criterion {self.criterion!r}")
+        if self.score is not None:
+            if not isinstance(self.score, Real) or not abs(self.score) <= sys.float_info.max:
+                raise EpisodeError(f"segment [{start}, {stop}): score is {self.score!r:.40}")
+            object.__setattr__(self, "score", float(self.score))
         object.__setattr__(self, "start", start)
         object.__setattr__(self, "stop", stop)
 

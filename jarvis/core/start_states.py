@@ -46,7 +46,7 @@ class StartState:
         for name in ("inventory", "nearby", "mobs"):
             self._keep(name, _counts(name, getattr(self, name)))
         self._keep("slots", _slots(self.slots))
-        if not isinstance(self.rarity, Mapping):
+        if not isinstance(self.rarity, Mapping) or not all(isinstance(thing, str) for thing in self.rarity):
             raise StartStateError(f"rarity: {self.rarity!r}, expected {{name: level}}")
         for thing, level in self.rarity.items():
             _one_of(f"rarity of {thing}", level, RARITY_LEVELS)
@@ -59,8 +59,10 @@ class StartState:
         for name, least, most in (("time", 0, DAY_TICKS - 1), ("food", 0, 20), ("seed", -(2**63), 2**63 - 1)):
             if getattr(self, name) is not None:
                 self._keep(name, _whole(name, getattr(self, name), least, most))
-        if self.health is not None and not 0 < _number("health", self.health) <= 20:
-            raise StartStateError(f"health: {self.health}, expected more than 0 and at most 20")
+        if self.health is not None:
+            self._keep("health", _number("health", self.health))
+            if not 0 < self.health <= 20:
+                raise StartStateError(f"health: {self.health}, expected more than 0 and at most 20")
         if self.position is not None:
             if self.y is not None:
                 raise StartStateError("y and position both say how high to start; give one")
@@ -165,9 +167,13 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
 
 
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise StartStateError(f"{name}: {value!r}, expected a number")
-    return float(value)
+    try:
+        number = math.nan if isinstance(value, (bool, str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not abs(number) < 3.2e7:
+        raise StartStateError(f"{name}: {value!r:.40}, expected a number inside the world")
+    return number
 
 
 def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:

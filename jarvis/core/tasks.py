@@ -8,7 +8,7 @@ from operator import index
 from typing import Any
 
 from jarvis.core.errors import PredicateError, UnknownNameError, nearest_names
-from jarvis.core.goals import Evaluator, Goal, Moment
+from jarvis.core.goals import Evaluator, Goal, Moment, string_tuple
 from jarvis.core.names import Vocabulary
 from jarvis.core.predicates import Predicate, canonical, is_predicate, needs, parse, to_json, watched_blocks
 from jarvis.core.start_states import StartState
@@ -37,11 +37,12 @@ class Task:
         if ticks < 1:
             raise PredicateError(f"task {self.name}: max_ticks is {self.max_ticks!r}, expected an integer from 1")
         for name, predicate in self.milestones.items():
-            if not is_predicate(predicate):
+            if not isinstance(name, str) or not is_predicate(predicate):
                 raise PredicateError(f"task {self.name}: milestone {name!r} is {predicate!r:.100}; use parse()")
+        instructions = string_tuple(f"task {self.name}: instructions", self.instructions)
         milestones = {name: canonical(predicate) for name, predicate in self.milestones.items()}
         object.__setattr__(self, "milestones", milestones)
-        object.__setattr__(self, "instructions", tuple(self.instructions) or (self.goal.text,))
+        object.__setattr__(self, "instructions", instructions or (self.goal.text,))
 
     def __hash__(self) -> int:
         return hash((self.name, self.goal, self.start, self.max_ticks, tuple(self.milestones.items())))
@@ -90,8 +91,11 @@ class Task:
         start = StartState.from_json(parts.get("start") or {})
         parts["start"] = start if vocabulary is None else start.resolved(vocabulary)
         milestones = parts.get("milestones") or {}
-        pairs = milestones.items() if isinstance(milestones, Mapping) else milestones
-        parts["milestones"] = {name: parse(predicate, vocabulary) for name, predicate in pairs}
+        try:
+            pairs = dict(milestones)
+        except (TypeError, ValueError):
+            raise PredicateError(f"task {value['name']}: milestones are {milestones!r:.100}") from None
+        parts["milestones"] = {name: parse(predicate, vocabulary) for name, predicate in pairs.items()}
         return cls(**parts)
 
 
