@@ -98,7 +98,7 @@ def clip(boxes: np.ndarray, count: int, low: np.ndarray, high: np.ndarray, axis:
 
 
 @njit(cache=True, nogil=True)
-def box_free(blocks: Cells, meta: Cells, box: Box) -> bool:
+def is_free(blocks: Cells, meta: Cells, box: Box) -> bool:
     """Whether no collision box overlaps the box."""
     x0, y0, z0, x1, y1, z1 = box
     for ix in range(math.floor(x0), math.floor(x1) + 1):
@@ -117,6 +117,12 @@ def box_free(blocks: Cells, meta: Cells, box: Box) -> bool:
                     ):
                         return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def box_free(grid: Grid, x0: float, y0: float, z0: float, x1: float, y1: float, z1: float) -> bool:
+    """Whether no collision box overlaps the box from (x0, y0, z0) to (x1, y1, z1)."""
+    return is_free(grid.blocks, grid.meta, (x0, y0, z0, x1, y1, z1))
 
 
 @njit(cache=True, nogil=True)
@@ -292,7 +298,7 @@ def eyes_under(blocks: Cells, meta: Cells, x: float, y: float, z: float, which: 
 @njit(cache=True, nogil=True)
 def leaves_liquid(blocks: Cells, meta: Cells, box: Box) -> bool:
     """Whether a box is free of blocks and of liquid: a body that swims against a bank and has such room hops out."""
-    if not box_free(blocks, meta, box):
+    if not is_free(blocks, meta, box):
         return False
     x0, y0, z0, x1, y1, z1 = box
     for ix in range(math.floor(x0), math.floor(x1) + 1):
@@ -321,7 +327,7 @@ def stands_over(blocks: Cells, meta: Cells, p: Player, dx: float, drop: float, d
     """Whether something lies under the player's box when moved by (dx, -drop, dz)."""
     x, y, z = p.x + dx, p.y - drop, p.z + dz
     box = (x - PLAYER_HALF, y, z - PLAYER_HALF, x + PLAYER_HALF, y + p.height, z + PLAYER_HALF)
-    return not box_free(blocks, meta, box)
+    return not is_free(blocks, meta, box)
 
 
 @njit(cache=True, nogil=True)
@@ -355,7 +361,7 @@ def take_pose(blocks: Cells, meta: Cells, p: Player, sneak: bool) -> None:
             box = (
                 p.x - PLAYER_HALF, p.y, p.z - PLAYER_HALF, p.x + PLAYER_HALF, p.y + tall, p.z + PLAYER_HALF,
             )  # fmt: skip
-            free = box_free(blocks, meta, box)
+            free = is_free(blocks, meta, box)
             crouches = crouches or free
             stands = turn == 1 and free
     p.sneaking = 0
