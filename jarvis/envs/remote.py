@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from jarvis.core.errors import EnvironmentFailure
+from jarvis.core.errors import EnvironmentFailure, EpisodeError
 from jarvis.envs.remote_worker import HEADER, MAX_MESSAGE, descendants, encode_message, kill_all
 
 __all__ = ["RemoteConfig", "RemoteFailure", "RemoteProcess", "RemoteSimulator"]
@@ -83,11 +83,11 @@ class RemoteFailure(EnvironmentFailure):
         return f"{self.stage}: {self.reason}{printed}"
 
 
-class _Expired(Exception):
+class _DeadlineError(Exception):
     """The deadline passed."""
 
 
-class _Gone(Exception):
+class _DeathError(Exception):
     """The worker closed its pipe."""
 
 
@@ -133,9 +133,9 @@ class RemoteProcess:
             reply = json.loads(body)
             if not isinstance(reply, dict):
                 raise ValueError(f"a reply is an object, got {body[:80]!r}")
-        except _Expired:
+        except _DeadlineError:
             reason = f"no answer within {seconds:g} s"
-        except _Gone:
+        except _DeathError:
             reason = f"the simulator's process died ({self._handles.last_words()})"
         except ValueError as error:
             reason = f"the simulator's process talks nonsense: {error}"
@@ -175,7 +175,7 @@ class RemoteProcess:
         while True:
             wanted = deadline - time.monotonic()
             if wanted <= 0:
-                raise _Expired
+                raise _DeadlineError
             ready = handles.wait(wanted, writing=bool(unsent))
             if handles.log in ready:
                 self._read_log()
@@ -185,11 +185,11 @@ class RemoteProcess:
                 except BlockingIOError:
                     pass
                 except BrokenPipeError:
-                    raise _Gone from None
+                    raise _DeathError from None
             if handles.replies in ready:
                 part = os.read(handles.replies, 1 << 20)
                 if not part:
-                    raise _Gone
+                    raise _DeathError
                 received += part
             if length is None and len(received) >= HEADER.size:
                 (length,) = HEADER.unpack_from(received)
@@ -376,10 +376,10 @@ class RemoteSimulator:
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Plays one tick: picture, reward, terminated, truncated, info. `action` must be JSON.
 
-        Raises RuntimeError without asking the simulator if no episode is under way.
+        Raises EpisodeError without asking the simulator if no episode is under way.
         """
         if not self._playing or self.process is None:
-            raise RuntimeError("step without an episode: it has ended or failed, or none was begun; call reset")
+            raise EpisodeError("step without an episode: it has ended or failed, or none was begun; call reset")
         try:
             reply = self.process.request({"op": "step", "action": action}, self.config.step_seconds)
         except BaseException:

@@ -247,15 +247,15 @@ class MineRL:
         from minerl.herobraine.hero import handlers
 
         class Survival(HumanSurvival):  # type: ignore[misc]
-            start: dict[str, Any] = {}
+            start: Any = None  # what the present reset asks for
 
             # The mission is written anew at every reset, so a new start needs no new game.
             def create_agent_start(self) -> Any:
                 extra = [handlers.DoneOnDeath()]
-                if self.start.get("slots"):
+                if self.start and self.start.get("slots"):
                     slots = {int(slot): stack for slot, stack in self.start["slots"].items()}
                     extra.append(handlers.InventoryAgentStart(slots))
-                if self.start.get("biome"):
+                if self.start and self.start.get("biome"):
                     extra.append(handlers.PreferredSpawnBiome(self.start["biome"]))
                 return list(super().create_agent_start()) + extra
 
@@ -307,6 +307,8 @@ class MineStudio:
 
     def reset(self, seed: int, start: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         self.commands.commands = list(start.get("commands", ()))
+        # NOTE: without a command the callback fails, KeyError: 'pov'.
+        self.sim.callbacks = [self.commands] if self.commands.commands else []
         # NOTE: forgotten by the simulator after each reset.
         self.sim.env.seed(seed)
         self._forget()
@@ -390,7 +392,8 @@ class Frames:
 
 def serve(commands: int, replies: int, frames: int) -> None:
     """Answers requests until the pipe closes or `close` was answered."""
-    place, simulator = Frames(frames), None
+    place = Frames(frames)
+    simulator: Any = None
     while True:
         try:
             (length,) = HEADER.unpack(_read_exactly(commands, HEADER.size))
@@ -429,6 +432,7 @@ def serve(commands: int, replies: int, frames: int) -> None:
 
 
 def main() -> None:
+    """Becomes the guard of a forked worker, which serves."""
     commands, replies, frames, lifeline = (int(word) for word in sys.argv[1:5])
     for descriptor in (commands, replies, frames, lifeline):
         os.set_inheritable(descriptor, False)
