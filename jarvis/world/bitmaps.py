@@ -1,7 +1,7 @@
 """The drawings of things that are not blocks, a letter a texel, and the colours they are filled with.
 
-Letters: ``k`` outline, ``1`` .. ``4`` the material from dark to light, ``h H j`` a wooden handle from light to dark; other letters
-are named beside the drawing that uses them.
+Letters: ``k`` outline, ``1`` .. ``4`` the material from dark to light, ``h H j`` a wooden handle from light to dark;
+other letters are named beside the drawing that uses them.
 """
 
 from __future__ import annotations
@@ -746,11 +746,23 @@ ITEMS: dict[str, tuple[str, str, dict[str, str]]] = {
     "water_bucket": (BUCKET, "333333 6f6f6f 909090 b4b4b4 e4e4e4", {"c": "2f5fe0", "C": "6d97f5"}),
     "lava_bucket": (BUCKET, "333333 6f6f6f 909090 b4b4b4 e4e4e4", {"c": "e8650c", "C": "ffc23a"}),
     "milk_bucket": (BUCKET, "333333 6f6f6f 909090 b4b4b4 e4e4e4", {"c": "f4f4f0", "C": "ffffff"}),
-    "flint_and_steel": (FLINT_AND_STEEL, "333333 7a7a7a 9a9a9a c0c0c0 eeeeee", {"f": "2f2f2f", "F": "5c5c5c", "d": "161616"}),
+    "flint_and_steel": (
+        FLINT_AND_STEEL,
+        "333333 7a7a7a 9a9a9a c0c0c0 eeeeee",
+        {"f": "2f2f2f", "F": "5c5c5c", "d": "161616"},
+    ),
     "shears": (SHEARS, "3c3c3c 8c8c8c a8a8a8 cfcfcf f8f8f8", {"r": "5a2a18", "R": "a0522f"}),
     "arrow": (ARROW, "2b2b2b 5a5a5a 7c7c7c a6a6a6 d6d6d6", HANDLE | {"w": "c9c9c9", "W": "f4f4f4"}),
-    "shield": (SHIELD, "2a1a0c 000000 000000 000000 000000", {"h": "8a6233", "H": "6a4721", "i": "8f8f94", "I": "c9c9cf"}),
-    "white_bed": (BED, "3a2a16 000000 000000 000000 000000", {"h": "a9834a", "H": "7d5d30", "w": "ffffff", "c": "e6e8e8", "C": "b9bdbd"}),
+    "shield": (
+        SHIELD,
+        "2a1a0c 000000 000000 000000 000000",
+        {"h": "8a6233", "H": "6a4721", "i": "8f8f94", "I": "c9c9cf"},
+    ),
+    "white_bed": (
+        BED,
+        "3a2a16 000000 000000 000000 000000",
+        {"h": "a9834a", "H": "7d5d30", "w": "ffffff", "c": "e6e8e8", "C": "b9bdbd"},
+    ),
     "oak_fence": (FENCE, "4a3316 6b4d24 8a6a3a aa8850 c6a468", {"w": "9a7843"}),
     "oak_fence_gate": (GATE, "4a3316 6b4d24 8a6a3a aa8850 c6a468", {}),
     "torch": (TORCH, "a34d0e c96a14 ef8f1e ffb02e ffd75a", {"y": "ffe98a", "W": "ffffff"} | HANDLE),

@@ -138,10 +138,20 @@ def glyph_codes(text: str) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def draw_glyphs(frame: np.ndarray, x: int, y: int, codes: np.ndarray, colour: int, shadow: bool, font: np.ndarray, widths: np.ndarray) -> int:
+def draw_glyphs(
+    frame: np.ndarray,
+    x: int,
+    y: int,
+    codes: np.ndarray,
+    colour: int,
+    shadow: bool,
+    font: np.ndarray,
+    widths: np.ndarray,
+) -> int:
     """Write glyphs (indices into ``font``) with their top left at (x, y) on (H, W, 3 or 4) uint8; returns x after them.
 
-    ``colour`` is 0xRRGGBB. A shadow of a quarter of the brightness lies one pixel down and right. A fourth channel is set opaque.
+    ``colour`` is 0xRRGGBB. A shadow of a quarter of the brightness lies one pixel down and right. A fourth channel
+    becomes opaque.
     """
     height, width, channels = frame.shape
     red, green, blue = colour >> 16 & 255, colour >> 8 & 255, colour & 255
@@ -166,5 +176,8 @@ def draw_glyphs(frame: np.ndarray, x: int, y: int, codes: np.ndarray, colour: in
 
 
 def draw_text(frame: np.ndarray, x: int, y: int, text: str, colour: int = 0xFFFFFF, shadow: bool = True) -> int:
-    """Write a line of ASCII with its top left at (x, y) on a (H, W, 3 or 4) uint8 frame; returns x after it. ``colour`` is 0xRRGGBB."""
+    """Write a line of ASCII with its top left at (x, y) on a (H, W, 3 or 4) uint8 frame; returns x after it.
+
+    ``colour`` is 0xRRGGBB.
+    """
     return draw_glyphs(frame, x, y, glyph_codes(text), colour, shadow, FONT, WIDTHS)

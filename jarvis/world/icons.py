@@ -25,10 +25,15 @@ _UP = np.cross(_TOWARDS, _RIGHT)
 
 
 def cube_samples(boxes: list[shapes.Box]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where the sight lines of an icon meet boxes: (48, 48) face (-1 none), row and column of the face's picture, and shade."""
+    """Where the sight lines of an icon meet boxes, four (48, 48) arrays.
+
+    They are the face (-1: none), the row and the column of its picture, and the shade.
+    """
     at = (np.arange(16 * FINE) + 0.5) / FINE - 8
     down, across = np.meshgrid(at, at, indexing="ij")
-    origin = 0.5 + (across[..., None] * _RIGHT - down[..., None] * _UP) / SCALE  # in the plane through the cell's middle
+    origin = (
+        0.5 + (across[..., None] * _RIGHT - down[..., None] * _UP) / SCALE
+    )  # in the plane through the cell's middle
     face = np.full(down.shape, -1)
     best = np.full(down.shape, -np.inf)
     hit = np.zeros((*down.shape, 3))
@@ -62,7 +67,9 @@ def cube_icons(tiles: np.ndarray, samples: tuple[np.ndarray, np.ndarray, np.ndar
     out = np.zeros((len(tiles), 16, 16, 4), np.uint8)
     solid = total > 0.45 * 255 * FINE * FINE
     # averaging washes out what tells blocks apart (the specks of an ore), so exaggerate it
-    middle = (mean * solid[..., None]).sum((1, 2), keepdims=True) / np.maximum(solid.sum((1, 2)), 1)[:, None, None, None]
+    middle = (mean * solid[..., None]).sum((1, 2), keepdims=True) / np.maximum(solid.sum((1, 2)), 1)[
+        :, None, None, None
+    ]
     out[solid, :3] = np.clip(middle + CONTRAST * (mean - middle) + 6, 0, 255)[solid]
     out[solid, 3] = 255
     return out
@@ -72,11 +79,11 @@ def bow() -> np.ndarray:
     """A bow bent towards the upper left, its string from corner to corner."""
     out = empty()
     for t in np.linspace(0, 1, 40):
-        out[int(round(14 - 12 * t)), int(round(2 + 12 * t))] = rgba("d8d8d8")
+        out[round(14 - 12 * t), round(2 + 12 * t)] = rgba("d8d8d8")
     for offset, colour in ((0.9, HANDLE["j"]), (-0.9, HANDLE["j"]), (0.0, HANDLE["h"])):
         for t in np.linspace(0, 1, 60):
             bulge = 4 * t * (1 - t) * 5.0 + offset * (0.4 + 1.2 * t * (1 - t))
-            row, col = int(round(14 - 12 * t - bulge * 0.707)), int(round(2 + 12 * t - bulge * 0.707))
+            row, col = round(14 - 12 * t - bulge * 0.707), round(2 + 12 * t - bulge * 0.707)
             if 0 <= row < 16 and 0 <= col < 16:
                 out[row, col] = rgba("a3a3a3" if abs(t - 0.5) < 0.07 and offset == 0 else colour)
     return out

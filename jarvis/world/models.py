@@ -1,10 +1,12 @@
 """Animals, monsters and the player's body as boxes with a picture on each face.
 
-A model stands with its feet at the origin and looks along +z (yaw 0); y is up, +x is its left. Every face shows a whole 16 x 16
-picture, stretched: seen from outside, row 0 is the top and columns run to the right on the sides (face -x: column grows with z;
-+x: with -z; -z: with -x; +z: with x); on top and bottom columns grow with x and rows with z. The face is face 5 (+z) of a head.
+A model stands with its feet at the origin and looks along +z (yaw 0); y is up, +x is its left. Every face shows a whole
+16 x 16 picture, stretched: seen from outside, row 0 is the top and columns run to the right on the sides (face -x:
+column grows with z; +x: with -z; -z: with -x; +z: with x); on top and bottom columns grow with x and rows with z. The
+face is face 5 (+z) of a head.
 
-Turns are right-handed: about x, y to z; about y, z to x; about z, x to y. So lifting an arm forward is a negative turn about x.
+Turns are right-handed: about x, y to z; about y, z to x; about z, x to y. So lifting an arm forward is a negative turn
+about x.
 """
 
 from __future__ import annotations
@@ -25,15 +27,20 @@ METRE = 1 / 16
 
 
 class Models(NamedTuple):
-    """Boxes of all models. Model ``k`` (a mob kind, SHEARED_SHEEP or PLAYER_MODEL) owns ``part_start[k] : part_start[k + 1]``."""
+    """Boxes of all models.
+
+    Model ``k`` (a mob kind, SHEARED_SHEEP or PLAYER_MODEL) owns ``part_start[k] : part_start[k + 1]``. ``motion`` says how
+    a box moves: 0 not at all, 1 with the head, 2/3 a leg that swings forward/backward first, 4/5 an arm likewise, 6 an arm
+    held out (given hanging: lift it forward by 90 degrees), 7/8 the left/right wing, 9..16 a spider's legs, front to back,
+    left then right. ``rest`` turns a box about its pivot, x first, before any motion; most are 0.
+    """
 
     part_start: np.ndarray  # (kinds + 2,) int32; kind 0 is empty
     size: np.ndarray  # (parts, 3) float32, metres along x, y, z
     offset: np.ndarray  # (parts, 3) float32, metres, middle of the box from the feet
     pivot: np.ndarray  # (parts, 3) float32, metres, the point it turns about
-    rest: np.ndarray  # (parts, 3) float32, degrees about x, y, z at the pivot, applied x first, before any motion; mostly 0
-    motion: np.ndarray  # (parts,) uint8: 0 still, 1 turns with the head, 2/3 leg swinging forward/backward first, 4/5 arm likewise,
-    # 6 arm held out (given hanging: lift it forward by 90 degrees), 7/8 left/right wing, 9..16 spider legs, front to back, left then right
+    rest: np.ndarray  # (parts, 3) float32, degrees about x, y, z
+    motion: np.ndarray  # (parts,) uint8
     tiles: np.ndarray  # (parts, 6) uint16 picture of the faces -x, +x, -y, +y, -z, +z
     skins: np.ndarray  # (skins, 16, 16, 4) uint8 RGBA
     arm_tile: int  # picture of the player's own arm: sleeve in rows 0..4, skin below, knuckles in the last rows
@@ -56,7 +63,9 @@ def fitted(picture: np.ndarray) -> np.ndarray:
     return picture[rows][:, cols]
 
 
-def coat(noise: Noise, key: int, colours: str, rows: int = 16, cols: int = 16, patches: str = "", share: float = 0.0) -> np.ndarray:
+def coat(
+    noise: Noise, key: int, colours: str, rows: int = 16, cols: int = 16, patches: str = "", share: float = 0.0
+) -> np.ndarray:
     """Fur or cloth of ``rows`` x ``cols`` texels, with a ``share`` of large patches in other colours."""
     grain = ramp(ranked(noise.white(key) + 0.6 * noise.soft(key + 1, 8, 8)), colours)
     if patches:
@@ -76,6 +85,32 @@ SPIDER = ("dddddddd", "drddddrd", "ddrrrrdd", "drRrrRrd", "drrddrrd", "dddddddd"
 FACE = ("hhhhhhhh", "hhhhhhhh", "hsssssdh", "ssssssss", "sWbssbWs", "sssddsss", "ssdmmdss", "ssssssss")
 
 
+SKULL = """
+wwwwwwww
+wwwwwwww
+wwwwwwww
+wwwwwwww
+wwwwwwww
+gwwwwwwg
+wgwwwwgw
+wwwwwwww
+"""
+RIBS = """
+wwwwwwww
+wkkwwkkw
+wwwwwwww
+wkkwwkkw
+wwwwwwww
+wkkwwkkw
+wwwwwwww
+kkkwwkkk
+kkkwwkkk
+kkkwwkkk
+wwwwwwww
+kwwwwwwk
+"""
+
+
 def draw_skins(noise: Noise) -> dict[str, np.ndarray]:
     """The pictures of bodies by name."""
 
@@ -89,11 +124,8 @@ def draw_skins(noise: Noise) -> dict[str, np.ndarray]:
     skin = "b07d5e b98667 c28f6e c99877"
     shirt, trousers = "8e5a22 9c6528 a8702f b47b38", "363a80 3d428e 464b9b 4e54a8"
     tattered, worn = "247478 2a8286 31908f 1f6266", "33356f 3a3d7c 434788 2c2e60"
-    socket = letters("\nwwwwwwww\nwwwwwwww\nwwwwwwww\nwwwwwwww\nwwwwwwww\ngwwwwwwg\nwgwwwwgw\nwwwwwwww", {"w": "c6c6c3", "g": "9a9a97"}, 8, 8)
-    ribs = letters(
-        "\nwwwwwwww\nwkkwwkkw\nwwwwwwww\nwkkwwkkw\nwwwwwwww\nwkkwwkkw\nwwwwwwww\nkkkwwkkk\nkkkwwkkk\nkkkwwkkk\nwwwwwwww\nkwwwwwwk",
-        {"w": "c2c2bf", "k": "4a4a48"}, 12, 8,
-    )  # fmt: skip
+    skull = letters(SKULL, {"w": "c6c6c3", "g": "9a9a97"}, 8, 8)
+    ribs = letters(RIBS, {"w": "c2c2bf", "k": "4a4a48"}, 12, 8)
     arm = coat(noise, 30, skin)
     sleeve = coat(noise, 34, shirt)
     arm = np.where((np.arange(16) < 5)[:, None, None], sleeve, arm)
@@ -116,7 +148,9 @@ def draw_skins(noise: Noise) -> dict[str, np.ndarray]:
     return legs | {
         "cow": coat(noise, 70, "452e20 4e3526 573c2b 604431", patches="c9c4bc d6d2cb b9b3aa", share=0.3),
         "cow_head": coat(noise, 75, "452e20 4e3526 573c2b 604431", 8, 8),
-        "cow_face": face(COW, {"b": "543a29", "w": "d8d4cd", "k": "120d0a", "W": "f4f4f4", "g": "a89a94", "m": "6b5a57"}),
+        "cow_face": face(
+            COW, {"b": "543a29", "w": "d8d4cd", "k": "120d0a", "W": "f4f4f4", "g": "a89a94", "m": "6b5a57"}
+        ),
         "horn": coat(noise, 78, "cfc8b4 b9b19b"),
         "udder": coat(noise, 79, "e8b3a8 dda195"),
         "pig": coat(noise, 80, "e59c99 eca5a2 f0aca9 f5b7b3"),
@@ -124,8 +158,14 @@ def draw_skins(noise: Noise) -> dict[str, np.ndarray]:
         "snout": face(("pppp", "kPPk", "pppp"), {"p": "d88683", "P": "cb7674", "k": "6f3533"}),
         "fleece": coat(noise, 84, "cfcfcb dbdbd7 e5e5e2 eeeeec f6f6f5"),
         "sheep_skin": coat(noise, 87, "c9a98d d2b398 dabda3", patches="e6d6c6 efe4d8", share=0.3),
-        "sheep_face": face(SHEEP, {"w": "ecece9", "s": "cbab90", "k": "15110e", "W": "ffffff", "p": "e0a8a0", "m": "8f6b5c", ".": "cbab90"}),
-        "sheared_face": face(SHEEP, {"w": "d2b398", "s": "cbab90", "k": "15110e", "W": "ffffff", "p": "e0a8a0", "m": "8f6b5c", ".": "cbab90"}),
+        "sheep_face": face(
+            SHEEP,
+            {"w": "ecece9", "s": "cbab90", "k": "15110e", "W": "ffffff", "p": "e0a8a0", "m": "8f6b5c", ".": "cbab90"},
+        ),
+        "sheared_face": face(
+            SHEEP,
+            {"w": "d2b398", "s": "cbab90", "k": "15110e", "W": "ffffff", "p": "e0a8a0", "m": "8f6b5c", ".": "cbab90"},
+        ),
         "feathers": coat(noise, 92, "dcdcdc e8e8e8 f2f2f2 fbfbfb"),
         "chicken_face": face(CHICKEN, {"w": "f2f2f2", "k": "141414"}),
         "beak": coat(noise, 95, "d99a26 e6aa34 c98a1c"),
@@ -135,7 +175,7 @@ def draw_skins(noise: Noise) -> dict[str, np.ndarray]:
         "zombie_face": face(ZOMBIE, {"g": "518746", "d": "3f6b35", "k": "0a0f0a", "K": "1f2f1c", "m": "22361d"}),
         "zombie_shirt": coat(noise, 101, tattered),
         "bone": coat(noise, 104, bone, 16, 4),
-        "skull": fitted(socket),
+        "skull": fitted(skull),
         "skull_face": face(SKELETON, {"w": "c9c9c6", "g": "9d9d9a", "k": "222222"}),
         "ribs": fitted(ribs),
         "bow_wood": coat(noise, 107, "5b4022 6d4d2a 7d5a33"),
@@ -184,9 +224,13 @@ def _spider() -> list[_Part]:
             z = 2.4 - 1.6 * i
             parts.append(
                 _Part(
-                    (15, 2, 2), (side * 10.5, 9, z), "spider_leg", SPIDER_LEG + i + (0 if side > 0 else 4), (side * 3, 9, z),
+                    (15, 2, 2),
+                    (side * 10.5, 9, z),
+                    "spider_leg",
+                    SPIDER_LEG + i + (0 if side > 0 else 4),
+                    (side * 3, 9, z),
                     rest=(0, -side * fan, -side * droop),
-                )  # fmt: skip
+                )
             )
     return parts
 
@@ -232,7 +276,9 @@ def mob_parts() -> dict[str, list[_Part]]:
             _Part((3, 0.4, 3), (1.5, 0.2, 1.5), "shank", LEG_A, (1.5, 5, 0.5)),
             _Part((3, 0.4, 3), (-1.5, 0.2, 1.5), "shank", LEG_B, (-1.5, 5, 0.5)),
         ],
-        "zombie": _biped("zombie_skin", "zombie_face", "zombie_shirt", "zombie_arm", "zombie_leg", 4, (RAISED_ARM, RAISED_ARM)),
+        "zombie": _biped(
+            "zombie_skin", "zombie_face", "zombie_shirt", "zombie_arm", "zombie_leg", 4, (RAISED_ARM, RAISED_ARM)
+        ),
         "skeleton": [*_biped("skull", "skull_face", "ribs", "bone", "bone", 2, (RAISED_ARM, RAISED_ARM)), bow],
         "creeper": [
             _Part((8, 8, 8), (0, 22, 0), "creeper", HEAD, (0, 18, 0), faces={5: "creeper_face"}),

@@ -1,7 +1,8 @@
 """The tools our 16 x 16 pictures are drawn with: hash noise that wraps round, colour ramps, cells and letter bitmaps.
 
-Everything is a function of (palette, key), so a picture is the same in any process and in any order of drawing. Pictures are
-(16, 16, 4) uint8 RGBA, row 0 at the top; what the rows and columns of a block's face mean is in textures.py.
+Everything is a function of (palette, key), so a picture is the same in any process and in any order of drawing.
+Pictures are (16, 16, 4) uint8 RGBA, row 0 at the top; what the rows and columns of a block's face mean is in
+textures.py.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 SIDE = 16
 ROWS, COLS = np.mgrid[0:SIDE, 0:SIDE]
+EDGE = np.maximum(abs(COLS - 7.5), abs(ROWS - 7.5)).astype(int)  # 7 at the rim, 0 in the middle
 KEYS = 192  # noise fields per palette
 DOMAIN = np.uint64(0x6C6F6F6B)  # keeps these hashes apart from the world's
 
@@ -26,7 +28,9 @@ def mixed(value: np.ndarray) -> np.ndarray:
 def uniform(palette: int, stream: int, count: int) -> np.ndarray:
     """(count,) float64 in [0, 1) that depend on their three integers only."""
     start = mixed(np.array([palette, stream], np.uint64) * np.uint64(0x9E3779B97F4A7C15) + DOMAIN)
-    bits = mixed(np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + (start[0] ^ (start[1] << np.uint64(1))))
+    bits = mixed(
+        np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + (start[0] ^ (start[1] << np.uint64(1)))
+    )
     return (bits >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
@@ -46,7 +50,7 @@ def _lattice(cells: int) -> np.ndarray:
 class Noise:
     """Noise fields of one palette: ``white`` per texel, ``soft`` interpolated between a few points, both wrap round."""
 
-    def __init__(self, palette: int):
+    def __init__(self, palette: int) -> None:
         self.palette = palette
         self.bank = uniform(palette, 1, KEYS * SIDE * SIDE).reshape(KEYS, SIDE, SIDE)
 
@@ -120,14 +124,19 @@ def painted(under: np.ndarray, over: np.ndarray) -> np.ndarray:
     return np.where(over[..., 3:] > 0, over, under)
 
 
-def letters(rows: str, colours: dict[str, str], height: int = SIDE, width: int = SIDE, standing: bool = False) -> np.ndarray:
-    """A bitmap from lines of letters, one texel each; letters without a colour, and what lines leave out, are transparent.
+def letters(
+    rows: str, colours: dict[str, str], height: int = SIDE, width: int = SIDE, standing: bool = False
+) -> np.ndarray:
+    """A bitmap from lines of letters, one texel each.
 
-    The first line is the one after the opening quotes. ``standing`` puts the last line at the bottom of the picture instead.
+    Letters without a colour, and what lines leave out, are transparent. The first line is the one after the opening
+    quotes; ``standing`` puts the last line at the bottom of the picture instead.
     """
     out = np.zeros((height, width, 4), np.uint8)
     lines = rows.removeprefix("\n").rstrip("\n").split("\n")
-    assert len(lines) <= height and max(map(len, lines)) <= width, f"{len(lines)} lines of {max(map(len, lines))} letters"
+    assert len(lines) <= height and max(map(len, lines)) <= width, (
+        f"{len(lines)} lines of {max(map(len, lines))} letters"
+    )
     for y, line in enumerate(lines, height - len(lines) if standing else 0):
         for x, letter in enumerate(line[:width]):
             if letter in colours:
@@ -136,8 +145,11 @@ def letters(rows: str, colours: dict[str, str], height: int = SIDE, width: int =
 
 
 def cells(points: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Voronoi cells of (row, column) points on the torus: owner index, distance margin to the next cell, and how far a texel
-    lies towards the lower right of its cell (negative: the lit upper left)."""
+    """Voronoi cells of (row, column) points on the torus.
+
+    Returns the owner's index, the margin of distance to the next cell, and how far a texel lies towards the lower right
+    of its cell (negative: the lit upper left).
+    """
     at = np.array(points, float)
     down = (ROWS[None] - at[:, 0, None, None] + SIDE / 2) % SIDE - SIDE / 2
     across = (COLS[None] - at[:, 1, None, None] + SIDE / 2) % SIDE - SIDE / 2

@@ -1,7 +1,7 @@
 """Pictures of the head-up display and of the inventory screens, at GUI scale 1 (a 640 x 360 picture).
 
-All are (rows, columns, 4) uint8 RGBA. Slots lie where Minecraft's are: coordinates below are (x, y) of the top left of the
-16 x 16 area of an item, from the top left of its panel.
+All are (rows, columns, 4) uint8 RGBA. Slots lie where Minecraft's are: coordinates below are (x, y) of the top left of
+the 16 x 16 area of an item, from the top left of its panel.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Sprites(NamedTuple):
     arrow: Picture  # (17, 24, 4); show its left part as smelting goes on
     cursor: Picture  # (16, 16, 4) mouse pointer, its tip at the top left
     hover: Picture  # (16, 16, 4) laid over the slot under the pointer
-    durability: np.ndarray  # (14, 3) uint8 colour of the bar by its length 0..13; drawn at (2, 13) of a slot, 13 x 2 on black, 1 high
+    durability: (
+        np.ndarray
+    )  # (14, 3) uint8 colour of the bar by its length 0..13; drawn at (2, 13) of a slot, 13 x 2 on black, 1 high
     font: np.ndarray  # (95, 8) uint8 rows of the glyphs from the space on, see font.py
     font_widths: np.ndarray  # (95,) int64
 
@@ -164,10 +166,11 @@ kk..kwwk
 
 
 def halved(picture: Picture, right: bool = False) -> Picture:
-    """Only the left half (five columns of nine), or the right one."""
+    """Only the left five columns of nine, or the right four."""
     out = picture.copy()
-    out[:, :4 if right else 9] = 0 if right else out[:, :9]
-    if not right:
+    if right:
+        out[:, :5] = 0
+    else:
         out[:, 5:] = 0
     return out
 
@@ -201,7 +204,11 @@ def put_slot(picture: Picture, at: tuple[int, int], border: int = 1) -> None:
     bevel(picture, at[0] - border, at[1] - border, 16 + 2 * border, 16 + 2 * border, SLOT_DARK, SLOT_LIGHT, SLOT)
 
 
-def panel(height: int = 166, main: tuple[tuple[int, int], ...] = MAIN_SLOTS, hotbar: tuple[tuple[int, int], ...] = HOTBAR_SLOTS) -> Picture:
+def panel(
+    height: int = 166,
+    main: tuple[tuple[int, int], ...] = MAIN_SLOTS,
+    hotbar: tuple[tuple[int, int], ...] = HOTBAR_SLOTS,
+) -> Picture:
     """A panel 176 wide with rounded corners and the player's 36 slots."""
     out = np.zeros((height, 176, 4), np.uint8)
     out[:] = rgba("101114")
@@ -248,8 +255,8 @@ def portrait() -> Picture:
         width, height = np.round(models.size[part, :2] * 32).astype(int)
         skin = models.skins[models.tiles[part, 5]]
         patch = skin[np.arange(height) * 16 // height][:, np.arange(width) * 16 // width]
-        left = int(round(16 + models.offset[part, 0] * 32 - width / 2))
-        top = int(round(64 - models.offset[part, 1] * 32 - height / 2))
+        left = round(16 + models.offset[part, 0] * 32 - width / 2)
+        top = round(64 - models.offset[part, 1] * 32 - height / 2)
         out[top : top + height, left : left + width] = patch
         edge = out[top : top + height, left + width - 2 : left + width]
         edge[..., :3] = (edge[..., :3] * 0.8).astype(np.uint8)
@@ -263,6 +270,7 @@ def put_title(picture: Picture, x: int, y: int, text: str) -> None:
 
 
 def inventory_panel() -> Picture:
+    """The player's own screen: armour, portrait, offhand, 2 x 2 grid, result."""
     out = panel()
     bevel(out, 25, 7, 51, 72, SLOT_DARK, SLOT_LIGHT, "17181c")
     paste(out, (35, 11), portrait())
@@ -280,6 +288,7 @@ def inventory_panel() -> Picture:
 
 
 def crafting_panel() -> Picture:
+    """The screen of a crafting table."""
     out = panel()
     for at in LARGE_GRID:
         put_slot(out, at)
@@ -291,6 +300,7 @@ def crafting_panel() -> Picture:
 
 
 def furnace_panel() -> Picture:
+    """The screen of a furnace, its flame and arrow empty."""
     out = panel()
     put_slot(out, FURNACE_INPUT)
     put_slot(out, FURNACE_FUEL)
@@ -304,6 +314,7 @@ def furnace_panel() -> Picture:
 
 
 def chest_panel() -> Picture:
+    """The screen of a chest of 27 slots."""
     out = panel(168, CHEST_MAIN_SLOTS, CHEST_HOTBAR_SLOTS)
     for at in CHEST_SLOTS:
         put_slot(out, at)
@@ -313,6 +324,7 @@ def chest_panel() -> Picture:
 
 
 def hotbar() -> Picture:
+    """Nine see-through slots in a frame, (22, 182, 4)."""
     out = np.zeros((22, 182, 4), np.uint8)
     out[:] = rgba("000000ff")
     out[1:21, 1:181] = rgba("86878cff")
@@ -328,6 +340,7 @@ def hotbar() -> Picture:
 
 
 def selector() -> Picture:
+    """The bright frame of the selected slot, (24, 24, 4)."""
     out = np.zeros((24, 24, 4), np.uint8)
     reach = np.maximum(abs(np.mgrid[0:24, 0:24][0] - 11.5), abs(np.mgrid[0:24, 0:24][1] - 11.5))
     out[reach > 8] = rgba("9fa0a6")
@@ -338,6 +351,7 @@ def selector() -> Picture:
 
 
 def experience(full: bool) -> Picture:
+    """The bar of experience, (5, 182, 4)."""
     out = np.zeros((5, 182, 4), np.uint8)
     out[:] = rgba("101510")
     rows = ("6fd23a", "8cf04c", "4ca524") if full else ("2a3a2a", "3a4f38", "1c281c")
@@ -348,6 +362,7 @@ def experience(full: bool) -> Picture:
 
 
 def recharge(full: bool) -> Picture:
+    """The bar of the attack, (4, 16, 4)."""
     out = np.zeros((4, 16, 4), np.uint8)
     out[:] = rgba("2a2a2a")
     out[1:3, 1:15] = rgba("f0f0f0" if full else "6a6a6a")

@@ -1,12 +1,12 @@
 """The atlas of block faces: one picture per kind of face, its smaller copies, and which face of which block shows it.
 
-How a picture lies on a face, seen from outside: on the four sides row 0 is the top and columns run to the right (face -x: column
-grows with z; +x: with -z; -z: with -x; +z: with x); on top and bottom columns grow with x and rows with z. Coordinates are those of
-the cell, so a box that fills part of its cell shows that part of the picture. Texels with alpha below 128 are holes, except in
-``water`` and ``ice``, whose alpha is what they blend with.
+How a picture lies on a face, seen from outside: on the four sides row 0 is the top and columns run to the right (face
+-x: column grows with z; +x: with -z; -z: with -x; +z: with x); on top and bottom columns grow with x and rows with z.
+Coordinates are those of the cell, so a box that fills part of its cell shows that part of the picture. Texels with
+alpha below 128 are holes, except in ``water`` and ``ice``, whose alpha is what they blend with.
 
-``palette`` 0 is the standard look; other numbers redraw everything with other noise and shift hue, contrast and brightness,
-so that a policy can be trained on many looks.
+``palette`` 0 is the standard look; other numbers redraw everything with other noise and shift hue, contrast and
+brightness, so that a policy can be trained on many looks.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jarvis.world.materials import WOODS
 from jarvis.world.pixels import noise_of, uniform
 from jarvis.world.rules import RULES
-from jarvis.world.tiles import WOODS, draw_tiles
+from jarvis.world.tiles import draw_tiles
 
 WEST_FACE, EAST_FACE, DOWN_FACE, UP_FACE, NORTH_FACE, SOUTH_FACE = range(6)  # -x +x -y +y -z +z
 FRONT_OF = (SOUTH_FACE, WEST_FACE, NORTH_FACE, EAST_FACE)  # by facing, see layout.py
@@ -55,7 +56,9 @@ def face_names(block: str, meta: int) -> tuple[str, ...]:
         return tuple(sides("sandstone", "sandstone_top", "sandstone_top"))
     if block.endswith("_log"):
         end, up, lying = f"{block}_end", block, f"{block}_lying"
-        return ((up, up, end, end, up, up), (end, end, lying, lying, lying, lying), (lying, lying, up, up, end, end))[meta & 3 if meta & 3 < 3 else 0]
+        return ((up, up, end, end, up, up), (end, end, lying, lying, lying, lying), (lying, lying, up, up, end, end))[
+            meta & 3 if meta & 3 < 3 else 0
+        ]
     if block == "crafting_table":
         return ("table_side", "table_side", "oak_planks", "table_top", "table_front", "table_front")
     if block == "furnace":
@@ -95,14 +98,18 @@ def face_names(block: str, meta: int) -> tuple[str, ...]:
 
 
 def varied(tiles: np.ndarray, palette: int) -> np.ndarray:
-    """The tiles in another look: hue turned by up to 12 degrees, saturation, contrast and brightness by up to a fifth, and
-    each picture by a little more on its own."""
+    """The tiles in another look.
+
+    Hue turns by up to 12 degrees; saturation, contrast and brightness change by up to a fifth, each picture a little more.
+    """
     whole = uniform(palette, 2, 4) * 2 - 1
     turn, rich, hard, bright = np.radians(12) * whole[0], 1 + 0.2 * whole[1], 1 + 0.15 * whole[2], 1 + 0.12 * whole[3]
     own = 1 + 0.08 * (uniform(palette, 3, len(tiles) * 3).reshape(-1, 1, 1, 3) * 2 - 1)
     # rotation about the grey axis in the YIQ basis of colorsys
     basis = np.array([colorsys.rgb_to_yiq(*unit) for unit in np.eye(3)])
-    middle = np.array([[1, 0, 0], [0, np.cos(turn) * rich, np.sin(turn) * rich], [0, -np.sin(turn) * rich, np.cos(turn) * rich]])
+    middle = np.array(
+        [[1, 0, 0], [0, np.cos(turn) * rich, np.sin(turn) * rich], [0, -np.sin(turn) * rich, np.cos(turn) * rich]]
+    )
     colours = (tiles[..., :3] @ (basis @ middle @ np.linalg.inv(basis)) - 110) * hard + 110
     out = tiles.copy()
     out[..., :3] = np.clip(colours * bright * own + 0.5, 0, 255).astype(np.uint8)
@@ -135,21 +142,21 @@ def crack_masks() -> np.ndarray:
     grow = np.full((16, 16), 99.0)  # stage at which a texel cracks
     draw = uniform(0, 5, 400)
     at = 0
-    for arm in range(7):
-        row, col = 7.5 + 1.5 * (draw[at] - 0.5), 7.5 + 1.5 * (draw[at + 1] - 0.5)
-        angle = 2 * np.pi * (arm + 0.5 * draw[at + 2]) / 7
+    for arm in range(8):
+        row, col = 7.5 + 2 * (draw[at] - 0.5), 7.5 + 2 * (draw[at + 1] - 0.5)
+        heading = angle = 2 * np.pi * (arm + 0.6 * (draw[at + 2] - 0.5)) / 8 + 0.2
         at += 3
-        for step in range(14):
-            angle += 1.1 * (draw[at] - 0.5)
+        for step in range(11):
+            angle = heading + 1.5 * (draw[at] - 0.5)
             row, col = row + np.sin(angle), col + np.cos(angle)
             at += 1
             if not (0 <= row < 16 and 0 <= col < 16):
                 break
-            stage = 0.35 + 0.72 * step + 0.5 * (arm % 3)
+            stage = 0.3 + 0.8 * step + 0.7 * (arm * 3 % 8 % 3)
             grow[int(row), int(col)] = min(grow[int(row), int(col)], stage)
-            if step % 4 == 2:  # a side branch
-                side = angle + (1.2 if draw[at] > 0.5 else -1.2)
-                for reach in range(1, 4):
+            if step == 3 + arm % 3:  # a side branch
+                side = heading + (1.0 if arm % 2 else -1.0)
+                for reach in range(1, 5):
                     r, c = int(row + reach * np.sin(side)), int(col + reach * np.cos(side))
                     if 0 <= r < 16 and 0 <= c < 16:
                         grow[r, c] = min(grow[r, c], stage + 1.0 + 0.9 * reach)
@@ -157,8 +164,8 @@ def crack_masks() -> np.ndarray:
     light_below = np.roll(grow, (-1, -1), (0, 1))
     for stage in range(CRACK_STAGES):
         cracked = grow <= stage + 0.5
-        out[stage][(light_below <= stage + 0.5) & ~cracked] = 205
-        out[stage][cracked] = 105 - 5 * stage
+        out[stage][(light_below <= stage + 0.5) & ~cracked] = 222
+        out[stage][cracked] = 125 - 5 * stage
     return out
 
 
@@ -172,7 +179,7 @@ def sky_pictures() -> tuple[np.ndarray, np.ndarray]:
     glow = (reach >= 8) & (reach < 16)
     sun[..., 3] = np.where(reach < 8, 255, np.where(glow, np.clip(150 - 18 * (reach - 8), 0, 255), 0))
     moon = np.zeros((32, 32, 4), np.uint8)
-    dark = noise_of(0).soft(180, 4, 4).repeat(2, 0).repeat(2, 1)
+    dark = noise_of(0).soft(180, 8, 8).repeat(2, 0).repeat(2, 1)
     face = reach < 6
     tone = np.where(dark > 0.62, 196, np.where(dark > 0.45, 218, 236))
     moon[..., 0], moon[..., 1], moon[..., 2] = tone, tone, np.minimum(tone + 12, 255)
@@ -184,7 +191,7 @@ def cloud_cells() -> np.ndarray:
     """(64, 64) uint8: long drifting patches that cover about a third of the sky."""
     rows, cols = np.mgrid[0:64, 0:64]
     total = np.zeros((64, 64))
-    for size, share, key in ((8, 1.0, 181), (16, 0.7, 182), (32, 0.35, 183)):
+    for size, share, key in ((8, 1.0, 181), (16, 0.55, 182), (32, 0.15, 183)):
         lattice = uniform(0, key, size * size).reshape(size, size)
         r, c = rows * size / 64, cols * size / 64
         r0, c0 = r.astype(int), c.astype(int)
@@ -203,7 +210,7 @@ def _named(palette: int) -> tuple[dict[str, int], np.ndarray]:
 
 
 def tile_index(name: str) -> int:
-    """Where a picture lies in ``Textures.tiles``; the same in every palette. Names are draw_tiles' (``fire``, ``water`` ...)."""
+    """Where a picture lies in ``Textures.tiles``, in every palette; names are those of tiles.py (``fire`` ...)."""
     return _named(0)[0][name]
 
 
@@ -213,6 +220,8 @@ def build_textures(palette: int = 0) -> Textures:
     index, tiles = _named(palette)
     foliage = np.zeros(len(tiles), bool)
     foliage[[index[f"{wood}_leaves"] for wood in WOODS]] = True
-    faces = np.array([[index[name] for name in face_names(block, meta)] for block in RULES.blocks for meta in range(16)], np.uint16)
+    faces = np.array(
+        [[index[name] for name in face_names(block, meta)] for block in RULES.blocks for meta in range(16)], np.uint16
+    )
     sun, moon = sky_pictures()
     return Textures(tiles, shrunk(tiles, foliage), faces, crack_masks(), sun, moon, cloud_cells())
