@@ -29,10 +29,11 @@ METRE = 1 / 16
 class Models(NamedTuple):
     """Boxes of all models.
 
-    Model ``k`` (a mob kind, SHEARED_SHEEP or PLAYER_MODEL) owns ``part_start[k] : part_start[k + 1]``. ``motion`` says how
-    a box moves: 0 not at all, 1 with the head, 2/3 a leg that swings forward/backward first, 4/5 an arm likewise, 6 an arm
-    held out (given hanging: lift it forward by 90 degrees), 7/8 the left/right wing, 9..16 a spider's legs, front to back,
-    left then right. ``rest`` turns a box about its pivot, x first, before any motion; most are 0.
+    Model ``k`` (a mob kind, SHEARED_SHEEP or PLAYER_MODEL) owns ``part_start[k] : part_start[k + 1]``. ``motion``
+    says how a box moves: 0 not at all, 1 with the head, 2/3 a leg that swings forward/backward first, 4/5 an arm
+    likewise, 6 an arm held out (given hanging: lift it forward by 90 degrees), 7/8 the left/right wing, 9..16 a
+    spider's legs, front to back, left then right. ``rest`` turns a box about its pivot, x first, before any motion;
+    most are 0.
     """
 
     part_start: np.ndarray  # (kinds + 2,) int32; kind 0 is empty

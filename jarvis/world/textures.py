@@ -100,7 +100,8 @@ def face_names(block: str, meta: int) -> tuple[str, ...]:
 def varied(tiles: np.ndarray, palette: int) -> np.ndarray:
     """The tiles in another look.
 
-    Hue turns by up to 12 degrees; saturation, contrast and brightness change by up to a fifth, each picture a little more.
+    Hue turns by up to 12 degrees; saturation, contrast and brightness change by up to a fifth, each picture a little
+    more.
     """
     whole = uniform(palette, 2, 4) * 2 - 1
     turn, rich, hard, bright = np.radians(12) * whole[0], 1 + 0.2 * whole[1], 1 + 0.15 * whole[2], 1 + 0.12 * whole[3]
