@@ -88,9 +88,9 @@ def dirt(noise: Noise) -> Picture:
     return np.where(pebble[..., None], rgba("8a8279"), out)
 
 
-def turf(noise: Noise, colours: str = "415f26 4b6c2a 52762f 587f33 5f8838 67923e 729e47") -> Picture:
+def turf(noise: Noise, colours: str = "435d28 4a652b 4f6b2e 547033 597636 607e3b 6b8b43") -> Picture:
     """Grass seen from above."""
-    blades = noise.soft(30, 8, 16) + 0.9 * noise.white(31) + 0.35 * noise.soft(32, 4, 4)
+    blades = 0.7 * noise.soft(30, 16, 8) + 1.1 * noise.white(31)
     return ramp(ranked(blades), colours)
 
 

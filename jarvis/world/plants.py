@@ -57,7 +57,7 @@ def tall_grass(noise: Noise) -> Picture:
             x = round(x0 + (lean - 0.5) * 7 * (step / 14) ** 1.6 + foot * 0.6)
             if 0 <= x < 16:
                 level = min(5, int(tone * 2.2 + 4 * step / top))
-                out[15 - step, x] = rgba("36541f 406426 4b742c 578434 65953e 78a850".split()[level])
+                out[15 - step, x] = rgba("35501f 3d5e25 476c2b 527933 60893c 749b4c".split()[level])
     return out
 
 

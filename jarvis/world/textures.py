@@ -189,7 +189,7 @@ def sky_pictures() -> tuple[np.ndarray, np.ndarray]:
 
 
 def cloud_cells() -> np.ndarray:
-    """(64, 64) uint8: long drifting patches that cover about a third of the sky."""
+    """(64, 64) uint8: long drifting patches that cover more than a quarter of the sky."""
     rows, cols = np.mgrid[0:64, 0:64]
     total = np.zeros((64, 64))
     for size, share, key in ((8, 1.0, 181), (16, 0.55, 182), (32, 0.15, 183)):
@@ -200,7 +200,7 @@ def cloud_cells() -> np.ndarray:
         r1, c1 = (r0 + 1) % size, (c0 + 1) % size
         top = lattice[r0, c0] * (1 - fc) + lattice[r0, c1] * fc
         total += share * (top * (1 - fr) + (lattice[r1, c0] * (1 - fc) + lattice[r1, c1] * fc) * fr)
-    return np.where(total > np.quantile(total, 0.66), 255, 0).astype(np.uint8)
+    return np.where(total > np.quantile(total, 0.72), 255, 0).astype(np.uint8)
 
 
 @lru_cache(maxsize=8)
