@@ -21,22 +21,26 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import MASK
+from jarvis.world.pointers import pointer
+from jarvis.world.surfaces import (
+    BLUE, BLUR, DRIFT, FIRM_LAVA, GONE, GREEN, HIT, HOLES, LENGTH, LIT, MURK, RED, SOLID, TEXEL, WATER, WET, pass_block, sink,
+)  # fmt: skip
 
 VIEW_DISTANCE = 88.0  # metres; further than this there is only sky
 REACH = 12  # bricks on each side of the eye's
 SPAN = 2 * REACH + 1
 LAYERS = 18  # 16 bricks up, one below and one above
+MAP_X, MAP_Z = 1024, 32  # strides of the brick map
 OUTSIDE = 2
 SKY_STEPS = 512
 FACES = 2048  # remembered faces
 
-# how a block is drawn; the first two must stay: 0 is passed through, 1 is a plain opaque cube
-AIR, SOLID, HOLES, PANE, TINTED, PLANT, PARTS, WATER, LAVA = range(9)
-
+IN_BRICK = 0x38387  # bits of a cell that tell where in its brick it lies
 SEEN, MIXED, FILLED = 1 << 28, 1 << 26, 1 << 27
 CELL_BITS = ((1 << 23) - 1) << 3
 SKY_KEY = SEEN | 7
 FAR = 1e9
+HALF_OPAQUE = 128 << 24
 
 
 class Look(NamedTuple):
@@ -47,9 +51,7 @@ class Look(NamedTuple):
     kind: np.ndarray  # (256,) uint8 AIR .. LAVA
     shades: np.ndarray  # (256,) uint8, 1: darkens the corners of its neighbours (a full cube)
     emits: np.ndarray  # (256,) uint8
-    see_start: np.ndarray  # (blocks * 16,) int32
-    see_count: np.ndarray
-    see_boxes: np.ndarray  # (n * 6,) float32
+    boxes: np.ndarray  # (blocks * 16 * SHAPE_FLOATS,) float32, see surfaces.py
     clouds: np.ndarray  # (64 * 64,) uint8
 
 
@@ -60,12 +62,15 @@ class Canvas(NamedTuple):
     down: np.ndarray  # (rows,) float64 tangent downwards
     keys: np.ndarray  # (rows * pitch,) uint32
     depth: np.ndarray  # (rows * pitch,) float32 metres along the middle of the view
+    clear: np.ndarray  # (rows * pitch,) float32 how far the ray met nothing at all
+    blind: np.ndarray  # (rows * pitch,) float32 how far the ray was not followed
     work: np.ndarray  # (2 * rows * pitch,) uint32 row << 16 | column
     hint: np.ndarray  # (2 * rows * pitch,) uint32
-    bricks: np.ndarray  # (SPAN * SPAN * LAYERS,) uint8 0 empty, 1 occupied, OUTSIDE
+    bricks: np.ndarray  # (SPAN * MAP_X,) uint8 at x * MAP_X + z * MAP_Z + y + 1: 0 empty, 1 occupied, OUTSIDE
     face_key: np.ndarray  # (FACES,) uint32
     face_tile: np.ndarray  # (FACES,) int32
     face_light: np.ndarray  # (FACES * 12,) float32 red green blue at four corners
+    ray: np.ndarray  # (RAY_FIELDS,) float64, see surfaces.py
 
 
 @njit(cache=True, nogil=True)
@@ -75,35 +80,36 @@ def gather_bricks(bricks, chunk_at, out, eye):
     highest = 0
     limit = VIEW_DISTANCE * VIEW_DISTANCE
     for i in range(SPAN):
-        wx = np.uint32((bx0 + i) & 31)
+        wx = ((bx0 + i) & 31)
         cx = (bx0 + i) >> 1
         gap_x = max(0.0, (bx0 + i) * 8.0 - eye[0], eye[0] - (bx0 + i) * 8.0 - 8.0)
         for k in range(SPAN):
             cz = (bz0 + k) >> 1
-            at = (i * SPAN + k) * LAYERS
+            at = i * MAP_X + k * MAP_Z
             gap_z = max(0.0, (bz0 + k) * 8.0 - eye[2], eye[2] - (bz0 + k) * 8.0 - 8.0)
             if i == 0 or k == 0 or i == SPAN - 1 or k == SPAN - 1 or gap_x * gap_x + gap_z * gap_z > limit:
                 out[at : at + LAYERS] = OUTSIDE
                 continue
-            slot_x, slot_z = np.uint32(cx & 15), np.uint32(cz & 15)
+            slot_x, slot_z = (cx & 15), (cz & 15)
             out[at] = OUTSIDE
             out[at + LAYERS - 1] = OUTSIDE
             if chunk_at[slot_x, slot_z, 0] != cx or chunk_at[slot_x, slot_z, 1] != cz:
                 out[at + 1 : at + LAYERS - 1] = 0
                 continue
-            wz = np.uint32((bz0 + k) & 31)
+            wz = ((bz0 + k) & 31)
             for j in range(16):
-                full = bricks[wx, wz, np.uint32(j)] != 0
-                out[np.uint32(at + 1 + j)] = full
+                full = bricks[wx, wz, j] != 0
+                out[at + 1 + j] = full
                 if full and j >= highest:
                     highest = j + 1
-    for column in range(SPAN * SPAN):
-        for j in range(highest + 1, LAYERS):
-            out[np.uint32(column * LAYERS + j)] = OUTSIDE
+    for i in range(SPAN):
+        for k in range(SPAN):
+            at = i * MAP_X + k * MAP_Z
+            out[at + highest + 1 : at + LAYERS] = OUTSIDE
     return highest * 8
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, width, camera, weather):
     """Draw the world into ``frame`` (height * width * 3,) uint8 and say per pixel what is seen (``canvas.keys``, ``.depth``).
 
@@ -113,11 +119,16 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
     sunset red green blue, side of the sun (+1 east), cloud opacity, cloud x, cloud z, cloud brightness r g b, tick,
     eye in lava.
     """
-    texels, faces, kinds, shades = look.texels, look.faces, look.kind, look.shades
-    keys, depth, work, hints, bricks = canvas.keys, canvas.depth, canvas.work, canvas.hint, canvas.bricks
-    face_key, face_tile, face_light = canvas.face_key, canvas.face_tile, canvas.face_light
-    across, down = canvas.across, canvas.down
-    pitch, rows = across.size, down.size
+    pitch, rows = canvas.across.size, canvas.down.size
+    canvas.keys[:] = 0
+    canvas.face_key[:] = 0
+    blocks, meta, light, glow, sky, frame = pointer(blocks), pointer(meta), pointer(light), pointer(glow), pointer(sky), pointer(frame)
+    texels, faces, kinds, shades = pointer(look.texels), pointer(look.faces), pointer(look.kind), pointer(look.shades)
+    emits, boxes, clouds, ray = pointer(look.emits), pointer(look.boxes), pointer(look.clouds), pointer(canvas.ray)
+    keys, depth, work, hints = pointer(canvas.keys), pointer(canvas.depth), pointer(canvas.work), pointer(canvas.hint)
+    clears, blind = pointer(canvas.clear), pointer(canvas.blind)
+    bricks, across, down = pointer(canvas.bricks), pointer(canvas.across), pointer(canvas.down)
+    face_key, face_tile, face_light = pointer(canvas.face_key), pointer(canvas.face_tile), pointer(canvas.face_light)
     bx0, bz0 = int(np.floor(camera[0])) // 8 - REACH, int(np.floor(camera[2])) // 8 - REACH
     wx, wz = (bx0 * 8) & MASK, (bz0 * 8) & MASK
     ox, oy, oz = camera[0] - bx0 * 8, camera[1], camera[2] - bz0 * 8
@@ -126,37 +137,35 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
     sunset, sunset_r, sunset_g, sunset_b, sun_side = weather[0], weather[1], weather[2], weather[3], weather[4]
     cloud, cloud_x, cloud_z = weather[5], weather[6], weather[7]
     cloud_r, cloud_g, cloud_b = weather[8], weather[9], weather[10]
-    drift, in_lava = int(weather[11]), weather[12] > 0
+    ray[DRIFT], ray[FIRM_LAVA] = weather[11], 1.0 - weather[12]
     mip_scale = 256.0 * pixel * pixel
-    near4, near2 = 0.2 / pixel, 0.4 / pixel  # metres at which a block is about as wide as a tile
+    wide = max(across[1] - across[0], down[1] - down[0])
+    near4, near2 = 0.2 / wide, 0.4 / wide  # metres at which a block is about as wide as a tile
     smooth = max(20.0, 0.25 / pixel)  # metres to which light is interpolated between corners
-
-    keys[:] = 0
-    face_key[:] = 0
 
     # the eye's own cell
     eye_y = min(max(int(np.floor(oy)), 0), 127)
     eye_cell = ((int(ox) + wx) & MASK) << 15 | ((int(oz) + wz) & MASK) << 7 | eye_y
     eye_wet = False
-    if oy < 128 and kinds[blocks[np.uint32(eye_cell)]] == WATER:
-        above = eye_y < 127 and kinds[blocks[np.uint32(eye_cell + 1)]] == WATER
+    if oy < 128 and kinds[blocks[eye_cell]] == WATER:
+        above = eye_y < 127 and kinds[blocks[eye_cell + 1]] == WATER
         eye_wet = above or oy - eye_y < 0.88
 
     count = 0
     for y in range(0, rows, 4):
         for x in range(0, pitch, 4):
-            work[np.uint32(count)] = y << 16 | x
-            hints[np.uint32(count)] = 0
+            work[count] = y << 16 | x
+            hints[count] = 0
             count += 1
 
     stage = 0
     while True:
         for entry in range(count):
-            place = int(work[np.uint32(entry)])
-            hint = int(hints[np.uint32(entry)])
+            place = int(work[entry])
+            hint = int(hints[entry])
             py, px = place >> 16, place & 0xFFFF
             at = py * pitch + px
-            a, b = across[np.uint32(px)], -down[np.uint32(py)]
+            a, b = across[px], -down[py]
             dx, dy, dz = fx + a * rx + b * ux, fy + b * uy, fz + a * rz + b * uz
             length2 = 1.0 + a * a + b * b
             length = np.sqrt(length2)
@@ -174,12 +183,13 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
             cx, cy, cz = 0, 0, 0
             mixed = False
             filled = 0
-            gone = 1.0  # the share of light that still comes from further on
-            acc_r, acc_g, acc_b = 0.0, 0.0, 0.0
             texel = 0
-            lit_r, lit_g, lit_b = 1.0, 1.0, 1.0
+            lit_r, lit_g, lit_b = 0.0, 0.0, 0.0
             walk = True
-            if hint != 0:
+            start = 0.0
+            if hint != 0 and hint < SEEN:
+                start = hint * (1.0 / 1024.0)
+            elif hint != 0:
                 face = hint & 7
                 if face == 7:
                     walk = False
@@ -203,28 +213,41 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                         walk = False
                     elif 0 <= cy < 127 and t > 0:
                         cell = other
-                        if kinds[blocks[np.uint32(cell)]] == SOLID:
+                        if kinds[blocks[cell]] == SOLID:
                             if axis == 0:
                                 front = ((cx + 2 * beyond - 1 + wx) & MASK) << 15 | (cell & 0x7FFF)
                             elif axis == 1:
                                 front = max(cell + 2 * beyond - 1, 0)
                             else:
                                 front = (cell & 0x7F807F) | ((cz + 2 * beyond - 1 + wz) & MASK) << 7
-                            walk = blocks[np.uint32(front)] != 0
+                            walk = blocks[front] != 0
                     if not walk:
                         found = 1
                         filled = FILLED
+            clear = -1.0  # where the ray first met something
             if walk:
                 found = 0
                 idx, idy, idz = 1.0 / dx, 1.0 / dy, 1.0 / dz
-                px_up, py_up, pz_up = int(dx > 0), int(dy > 0), int(dz > 0)
-                step_x, step_y, step_z = 2 * px_up - 1, 2 * py_up - 1, 2 * pz_up - 1
+                up_x, up_y, up_z = int(dx > 0), int(dy > 0), int(dz > 0)
+                step_x, step_y, step_z = 2 * up_x - 1, 2 * up_y - 1, 2 * up_z - 1
+                cell_x, cell_y, cell_z = step_x << 15, step_y, step_z << 7
+                brick_x, brick_y, brick_z = step_x * MAP_X, step_y, step_z * MAP_Z
                 adx, ady, adz = abs(idx), abs(idy), abs(idz)
-                t = 0.0
+                far_dx, far_dy, far_dz = 8.0 * adx, 8.0 * ady, 8.0 * adz
+                t = start
                 axis = -1
                 bx, by, bz = REACH, int(np.floor(oy)) >> 3, REACH
                 alive = True
-                if oy >= ceiling:
+                if start > 0.0:
+                    cx, cy, cz = int(ox + t * dx), int(oy + t * dy), int(oz + t * dz)
+                    bx, by, bz = cx >> 3, cy >> 3, cz >> 3
+                    if cy < ceiling and cy < 128 and bricks[bx * MAP_X + bz * MAP_Z + by + 1] == 1:
+                        cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | cy
+                        if blocks[cell] != 0:
+                            start = 0.0
+                            t = 0.0
+                            bx, by, bz = REACH, int(np.floor(oy)) >> 3, REACH
+                if start == 0.0 and oy >= ceiling:
                     if dy >= 0:
                         alive = False
                     else:
@@ -235,336 +258,150 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                         else:
                             bx, bz, by = int(qx) >> 3, int(qz) >> 3, (int(ceiling) >> 3) - 1
                             axis = 1
-                elif oy < 0:
+                elif start == 0.0 and oy < 0:
                     alive = False
-                brick = (bx * SPAN + bz) * LAYERS + by + 1
-                far_x = ((bx + px_up) * 8 - ox) * idx
-                far_y = ((by + py_up) * 8 - oy) * idy
-                far_z = ((bz + pz_up) * 8 - oz) * idz
-                wet = -1.0
-                water_light = 240
-                if eye_wet:
-                    wet = 0.0
-                    water_light = int(light[np.uint32(eye_cell)])
-                    mixed = True
+                brick = bx * MAP_X + bz * MAP_Z + by + 1
+                far_x = ((bx + up_x) * 8 - ox) * idx
+                far_y = ((by + up_y) * 8 - oy) * idy
+                far_z = ((bz + up_z) * 8 - oz) * idz
+                ray[WET] = -1.0
+                ray[LENGTH], ray[BLUR] = length, mip_scale * length2
+                ray[RED], ray[GREEN], ray[BLUE], ray[GONE] = 0.0, 0.0, 0.0, 1.0
                 before = 0
+                enter = True
+                if eye_wet:
+                    ray[WET] = 0.0
+                    ray[MURK] = light[eye_cell]
+                    before = int(blocks[eye_cell])
+                    mixed = True
+                    clear = 0.0
                 while alive:
-                    state = bricks[np.uint32(brick)]
+                    state = bricks[brick]
                     if state == 0:
-                        if wet >= 0.0:
-                            k = 1.0 - np.exp(-0.09 * (t - wet) * length)
-                            lamp = np.uint32(water_light * 3)
-                            acc_r += gone * k * 18.0 * glow[lamp]
-                            acc_g += gone * k * 46.0 * glow[lamp + np.uint32(1)]
-                            acc_b += gone * k * 120.0 * glow[lamp + np.uint32(2)]
-                            gone *= 1.0 - k
-                            wet = -1.0
-                        before = 0
-                        if far_x < far_y:
-                            if far_x < far_z:
+                        # the loop most steps are spent in: empty bricks
+                        while True:
+                            if far_x < far_y and far_x < far_z:
                                 t = far_x
-                                far_x += 8.0 * adx
-                                bx += step_x
-                                brick += step_x * (SPAN * LAYERS)
+                                far_x += far_dx
+                                brick += brick_x
                                 axis = 0
+                            elif far_y < far_z:
+                                t = far_y
+                                far_y += far_dy
+                                brick += brick_y
+                                axis = 1
                             else:
                                 t = far_z
-                                far_z += 8.0 * adz
-                                bz += step_z
-                                brick += step_z * LAYERS
+                                far_z += far_dz
+                                brick += brick_z
                                 axis = 2
-                        elif far_y < far_z:
-                            t = far_y
-                            far_y += 8.0 * ady
-                            by += step_y
-                            brick += step_y
-                            axis = 1
-                        else:
-                            t = far_z
-                            far_z += 8.0 * adz
-                            bz += step_z
-                            brick += step_z * LAYERS
-                            axis = 2
-                        continue
-                    if state == 2:
+                            state = bricks[brick]
+                            if state != 0:
+                                break
+                        before = 0
+                        enter = True
+                    if state == OUTSIDE:
                         break
-                    # a brick with something in it: cell by cell
-                    cx, cy, cz = int(ox + t * dx), int(oy + t * dy), int(oz + t * dz)
-                    cx = min(max(cx, bx * 8), bx * 8 + 7)
-                    cy = min(max(cy, by * 8), by * 8 + 7)
-                    cz = min(max(cz, bz * 8), bz * 8 + 7)
-                    tx = (cx + px_up - ox) * idx
-                    ty = (cy + py_up - oy) * idy
-                    tz = (cz + pz_up - oz) * idz
-                    cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | cy
-                    home = cell | 0x038387  # stays the same within the brick
+                    if enter:  # a brick with something in it: find the cell
+                        low_x, low_y, low_z = brick >> 10 << 3, ((brick & 31) - 1) << 3, (brick >> 5 & 31) << 3
+                        cx = min(max(int(ox + t * dx), low_x), low_x + 7)
+                        cy = min(max(int(oy + t * dy), low_y), low_y + 7)
+                        cz = min(max(int(oz + t * dz), low_z), low_z + 7)
+                        tx = (cx + up_x - ox) * idx
+                        ty = (cy + up_y - oy) * idy
+                        tz = (cz + up_z - oz) * idz
+                        cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | cy
+                    home = cell | IN_BRICK  # stays the same within the brick
                     while True:
-                        block = int(blocks[np.uint32(cell)])
-                        if block != before or block != 0:
-                            kind = int(kinds[block])
-                            if wet >= 0.0 and kind != WATER:
-                                k = 1.0 - np.exp(-0.09 * (t - wet) * length)
-                                lamp = np.uint32(water_light * 3)
-                                acc_r += gone * k * 18.0 * glow[lamp]
-                                acc_g += gone * k * 46.0 * glow[lamp + np.uint32(1)]
-                                acc_b += gone * k * 120.0 * glow[lamp + np.uint32(2)]
-                                gone *= 1.0 - k
-                                wet = -1.0
-                            if kind == SOLID:
+                        block = blocks[cell]
+                        if block == 0 and before == 0:
+                            # and the other one: air beside blocks
+                            while True:
+                                if tx < ty and tx < tz:
+                                    t = tx
+                                    tx += adx
+                                    cell += cell_x
+                                    axis = 0
+                                elif ty < tz:
+                                    t = ty
+                                    ty += ady
+                                    cell += cell_y
+                                    axis = 1
+                                else:
+                                    t = tz
+                                    tz += adz
+                                    cell += cell_z
+                                    axis = 2
+                                if (cell | IN_BRICK) != home:
+                                    break
+                                block = blocks[cell]
+                                if block != 0:
+                                    break
+                            if block == 0:
+                                break
+                        kind = kinds[block]
+                        if kind == SOLID and not mixed:
+                            found = 1
+                            break
+                        # something that can be seen through
+                        if kind == HOLES and axis >= 0 and ray[WET] < 0.0:
+                            # leaves behind leaves are dense, and so are distant ones
+                            if before == block or mip_scale * t * t * length2 > 8.0:
                                 found = 1
                                 break
-                            if kind != AIR:
-                                leave = min(tx, ty, tz)
-                                qx, qy, qz = ox + t * dx - cx, oy + t * dy - cy, oz + t * dz - cz
-                                far2 = mip_scale * t * t * length2
-                                if kind <= TINTED:  # a full cube that shows what is behind
-                                    if axis >= 0 and not (kind >= PANE and before == block):
-                                        if kind == HOLES and far2 > 14.0:
-                                            found = 1
-                                            break
-                                        if axis == 0:
-                                            u, v = (qz if dx > 0 else 1.0 - qz), 1.0 - qy
-                                        elif axis == 1:
-                                            u, v = qx, qz
-                                        else:
-                                            u, v = (1.0 - qx if dz > 0 else qx), 1.0 - qy
-                                        iu, iv = min(max(int(u * 16.0), 0), 15), min(max(int(v * 16.0), 0), 15)
-                                        side = 2 * axis + (0 if (px_up, py_up, pz_up)[axis] else 1)
-                                        tile = faces[np.uint32((block * 16 + (int(meta[np.uint32(cell)]) & 15)) * 6 + side)]
-                                        base = int(tile) * 344
-                                        if kind == HOLES and far2 > 3.0:
-                                            texel = int(texels[np.uint32(base + 256 + (iv >> 1) * 8 + (iu >> 1))])
-                                        else:
-                                            texel = int(texels[np.uint32(base + iv * 16 + iu)])
-                                        opacity = texel >> 24
-                                        if kind == TINTED and opacity < 250:
-                                            k = gone * opacity * (1.0 / 255.0)
-                                            lamp = np.uint32(int(light[np.uint32(cell)]) * 3)
-                                            acc_r += k * (texel & 255) * glow[lamp]
-                                            acc_g += k * (texel >> 8 & 255) * glow[lamp + np.uint32(1)]
-                                            acc_b += k * (texel >> 16 & 255) * glow[lamp + np.uint32(2)]
-                                            gone -= k
-                                        elif opacity >= 128:
-                                            found = 1
-                                            break
-                                    mixed = True
-                                elif kind == PLANT:
-                                    mixed = True
-                                    side_a, side_b = dx - dz, dx + dz
-                                    t_a = (qz - qx) / side_a if abs(side_a) > 1e-6 else -1.0
-                                    t_b = (1.0 - qx - qz) / side_b if abs(side_b) > 1e-6 else -1.0
-                                    tile = faces[np.uint32((block * 16 + (int(meta[np.uint32(cell)]) & 15)) * 6)]
-                                    for turn in range(2):
-                                        # the nearer plane first
-                                        s = min(t_a, t_b) if turn == 0 else max(t_a, t_b)
-                                        if s < 0.0 or t + s > leave:
-                                            continue
-                                        u, v = qx + s * dx, 1.0 - (qy + s * dy)
-                                        if u < 0.03 or u > 0.97 or v < 0.0 or v >= 1.0:
-                                            continue
-                                        iu, iv = int(u * 16.0), int(v * 16.0)
-                                        base = int(tile) * 344
-                                        if far2 < 4.0:
-                                            texel = int(texels[np.uint32(base + iv * 16 + iu)])
-                                        elif far2 < 16.0:
-                                            texel = int(texels[np.uint32(base + 256 + (iv >> 1) * 8 + (iu >> 1))])
-                                        else:
-                                            texel = int(texels[np.uint32(base + 320 + (iv >> 2) * 4 + (iu >> 2))])
-                                        if texel >> 24 >= 100:
-                                            found = 2
-                                            t = t + s
-                                            lamp = np.uint32(int(light[np.uint32(cell)]) * 3)
-                                            lit_r, lit_g, lit_b = glow[lamp], glow[lamp + np.uint32(1)], glow[lamp + np.uint32(2)]
-                                            axis = 3
-                                            break
-                                    if found != 0:
-                                        break
-                                elif kind == PARTS:
-                                    mixed = True
-                                    shape = block * 16 + (int(meta[np.uint32(cell)]) & 15)
-                                    best = leave - t + 1e-9
-                                    best_axis = -1
-                                    first = int(look.see_start[np.uint32(shape)])
-                                    for part in range(first, first + int(look.see_count[np.uint32(shape)])):
-                                        j = np.uint32(part * 6)
-                                        x0, x1 = look.see_boxes[j], look.see_boxes[j + np.uint32(3)]
-                                        y0, y1 = look.see_boxes[j + np.uint32(1)], look.see_boxes[j + np.uint32(4)]
-                                        z0, z1 = look.see_boxes[j + np.uint32(2)], look.see_boxes[j + np.uint32(5)]
-                                        s0, s1 = ((x0 if px_up else x1) - qx) * idx, ((x1 if px_up else x0) - qx) * idx
-                                        s_axis = 0
-                                        s = ((y0 if py_up else y1) - qy) * idy
-                                        if s > s0:
-                                            s0, s_axis = s, 1
-                                        s1 = min(s1, ((y1 if py_up else y0) - qy) * idy)
-                                        s = ((z0 if pz_up else z1) - qz) * idz
-                                        if s > s0:
-                                            s0, s_axis = s, 2
-                                        s1 = min(s1, ((z1 if pz_up else z0) - qz) * idz)
-                                        if s0 < s1 and s0 > -1e-6 and s0 < best:
-                                            best, best_axis = s0, s_axis
-                                    if best_axis >= 0:
-                                        s = best
-                                        qx, qy, qz = qx + s * dx, qy + s * dy, qz + s * dz
-                                        if best_axis == 0:
-                                            u, v = (qz if dx > 0 else 1.0 - qz), 1.0 - qy
-                                            side = 1 - px_up
-                                        elif best_axis == 1:
-                                            u, v = qx, qz
-                                            side = 3 - py_up
-                                        else:
-                                            u, v = (1.0 - qx if dz > 0 else qx), 1.0 - qy
-                                            side = 5 - pz_up
-                                        iu, iv = min(max(int(u * 16.0), 0), 15), min(max(int(v * 16.0), 0), 15)
-                                        base = int(faces[np.uint32(shape * 6 + side)]) * 344
-                                        if far2 < 4.0:
-                                            texel = int(texels[np.uint32(base + iv * 16 + iu)])
-                                        elif far2 < 16.0:
-                                            texel = int(texels[np.uint32(base + 256 + (iv >> 1) * 8 + (iu >> 1))])
-                                        else:
-                                            texel = int(texels[np.uint32(base + 320 + (iv >> 2) * 4 + (iu >> 2))])
-                                        if texel >> 24 >= 100:
-                                            found = 2
-                                            t = t + s
-                                            axis = best_axis
-                                            lamp_cell = cell
-                                            if light[np.uint32(cell)] == 0:
-                                                if side == 0:
-                                                    lamp_cell = (cell - 0x8000) & 0x7FFFFF
-                                                elif side == 1:
-                                                    lamp_cell = (cell + 0x8000) & 0x7FFFFF
-                                                elif side == 4:
-                                                    lamp_cell = (cell & 0x7F807F) | ((cell - 128) & 0x7F80)
-                                                elif side == 5:
-                                                    lamp_cell = (cell & 0x7F807F) | ((cell + 128) & 0x7F80)
-                                                elif cy < 127:
-                                                    lamp_cell = cell + 1
-                                            bright = int(light[np.uint32(lamp_cell)])
-                                            if look.emits[block] > 0:
-                                                bright |= 15
-                                            lamp = np.uint32(bright * 3)
-                                            k = 0.6 if side < 2 else 0.8 if side > 3 else 1.0 if side == 3 else 0.5
-                                            if look.emits[block] > 0:
-                                                k = 1.0
-                                            lit_r, lit_g, lit_b = k * glow[lamp], k * glow[lamp + np.uint32(1)], k * glow[lamp + np.uint32(2)]
-                                            break
-                                elif not (kind == LAVA and in_lava):  # a liquid, whose top is lower than its cell
-                                    mixed = True
-                                    tall = 1.0
-                                    if cy >= 127 or int(kinds[blocks[np.uint32(cell + 1)]]) != kind:
-                                        amount = int(meta[np.uint32(cell)]) & 15
-                                        tall = 0.875 if amount == 0 or amount >= 8 else (8 - amount) * 0.109375
-                                    surface = (cy + tall - oy) * idy  # where the ray meets the plane of the top
-                                    if wet < 0.0:
-                                        s = -1.0
-                                        side = 2 * axis + (0 if (px_up, py_up, pz_up)[max(axis, 0)] else 1)
-                                        if qy > tall:
-                                            if dy < 0 and surface < leave:
-                                                s = surface
-                                                side = 3
-                                        elif before != block:
-                                            s = t
-                                        else:
-                                            wet = t
-                                        if s >= 0.0:
-                                            qx, qy, qz = ox + s * dx - cx, oy + s * dy - cy, oz + s * dz - cz
-                                            if side < 2:
-                                                u, v = qz, 1.0 - qy
-                                            elif side < 4:
-                                                u, v = qx, qz
-                                            else:
-                                                u, v = qx, 1.0 - qy
-                                            slow = 4 if kind == LAVA else 1
-                                            tile = int(faces[np.uint32(block * 96 + 3)]) * 344
-                                            fall = drift // (2 * slow)
-                                            if side < 2 or side > 3:
-                                                fall = -drift // slow
-                                            iu, iv = int(u * 16.0) & 15, (int(v * 16.0 + 16.0) + fall) & 15
-                                            far2 = mip_scale * s * s * length2
-                                            if far2 < 3.0:
-                                                texel = int(texels[np.uint32(tile + iv * 16 + iu)])
-                                            elif far2 < 12.0:
-                                                texel = int(texels[np.uint32(tile + 256 + (iv >> 1) * 8 + (iu >> 1))])
-                                            elif far2 < 64.0:
-                                                texel = int(texels[np.uint32(tile + 320 + (iv >> 2) * 4 + (iu >> 2))])
-                                            else:
-                                                texel = int(texels[np.uint32(tile + 340)])
-                                            if kind == LAVA:
-                                                found = 2
-                                                t = s
-                                                axis = 1
-                                                break
-                                            water_light = int(light[np.uint32(cell)])
-                                            if cy < 127 and side == 3:
-                                                water_light = max(water_light, int(light[np.uint32(cell + 1)]))
-                                            lamp = np.uint32(water_light * 3)
-                                            # a glance along the surface sees less of what is under it
-                                            slope = abs(dy) / length
-                                            k = gone * min(0.92, (texel >> 24) * (1.0 / 255.0) + 0.3 * (1.0 - slope) ** 3)
-                                            acc_r += k * (texel & 255) * glow[lamp]
-                                            acc_g += k * (texel >> 8 & 255) * glow[lamp + np.uint32(1)]
-                                            acc_b += k * (texel >> 16 & 255) * glow[lamp + np.uint32(2)]
-                                            gone -= k
-                                            wet = s
-                                    if wet >= 0.0 and dy > 0 and tall < 1.0 and surface < leave:
-                                        # out through the surface from below
-                                        surface = max(surface, t)
-                                        k = 1.0 - np.exp(-0.09 * (surface - wet) * length)
-                                        lamp = np.uint32(water_light * 3)
-                                        k = gone * (k + 0.35 * (1.0 - k))
-                                        acc_r += k * 24.0 * glow[lamp]
-                                        acc_g += k * 58.0 * glow[lamp + np.uint32(1)]
-                                        acc_b += k * 140.0 * glow[lamp + np.uint32(2)]
-                                        gone -= k
-                                        wet = -1.0
-                            before = block
-                        if tx < ty:
-                            if tx < tz:
-                                t = tx
-                                tx += adx
-                                cx += step_x
-                                cell += step_x << 15
-                                axis = 0
-                            else:
-                                t = tz
-                                tz += adz
-                                cz += step_z
-                                cell += step_z << 7
-                                axis = 2
+                        mixed = True
+                        if clear < 0.0:
+                            clear = t
+                        cx, cy, cz = ((cell >> 15) - wx) & MASK, cell & 127, ((cell >> 7) - wz) & MASK
+                        found = pass_block(
+                            blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ray,
+                            cell, before, axis, t, min(tx, ty, tz), dx, dy, dz, ox - cx, oy - cy, oz - cz,
+                        )  # fmt: skip
+                        if found != 0:
+                            if found == 2:
+                                t = ray[HIT]
+                                axis = 3
+                            break
+                        before = int(block)
+                        if tx < ty and tx < tz:
+                            t = tx
+                            tx += adx
+                            cell += cell_x
+                            axis = 0
                         elif ty < tz:
                             t = ty
                             ty += ady
-                            cy += step_y
-                            cell += step_y
+                            cell += cell_y
                             axis = 1
                         else:
                             t = tz
                             tz += adz
-                            cz += step_z
-                            cell += step_z << 7
+                            cell += cell_z
                             axis = 2
-                        if (cell | 0x038387) != home:
+                        if (cell | IN_BRICK) != home:
                             break
                     if found != 0:
+                        cx, cy, cz = ((cell >> 15) - wx) & MASK, cell & 127, ((cell >> 7) - wz) & MASK
                         break
+                    # on to the next brick; its cells go on from here if it is not empty
                     if axis == 0:
-                        far_x += 8.0 * adx
-                        bx += step_x
-                        brick += step_x * (SPAN * LAYERS)
+                        far_x += far_dx
+                        brick += brick_x
+                        cell &= 0x7FFFFF
                     elif axis == 1:
-                        far_y += 8.0 * ady
-                        by += step_y
-                        brick += step_y
+                        far_y += far_dy
+                        brick += brick_y
                     else:
-                        far_z += 8.0 * adz
-                        bz += step_z
-                        brick += step_z * LAYERS
-                if found == 0 and wet >= 0.0:  # water up to the edge of sight
-                    k = gone * (1.0 - np.exp(-0.09 * (t - wet) * length))
-                    lamp = np.uint32(water_light * 3)
-                    acc_r += k * 18.0 * glow[lamp]
-                    acc_g += k * 46.0 * glow[lamp + np.uint32(1)]
-                    acc_b += k * 120.0 * glow[lamp + np.uint32(2)]
-                    gone -= k
+                        far_z += far_dz
+                        brick += brick_z
+                        cell = ((cell - cell_z) & 0x7F807F) | (cell & 0x7F80)
+                    enter = False
+                if mixed:
+                    if ray[WET] >= 0.0:
+                        sink(ray, glow, t * length)
+                    if found == 2:
+                        texel = int(ray[TEXEL])
+                        lit_r, lit_g, lit_b = ray[LIT], ray[LIT + 1], ray[LIT + 2]
 
             key = SEEN | filled
             if mixed:
@@ -588,9 +425,11 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                 else:
                     side = 6
                 key |= side | cell << 3
+                base = 0
                 if found == 1 and side == 6:  # the eye is inside a block
                     key |= MIXED
                     lit_r, lit_g, lit_b = 0.0, 0.0, 0.0
+                    texel = HALF_OPAQUE
                 elif found == 1:
                     if axis == 0:
                         fa, fb = oz + t * dz - cz, oy + t * dy - cy
@@ -612,11 +451,11 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                     k = 0.6 if axis == 0 else 0.8 if axis == 2 else 1.0 if side == 3 else 0.5
                     if distance < smooth:
                         slot = ((face_id * 0x9E3779B1) >> 11) & (FACES - 1)
-                        j = np.uint32(slot * 12)
-                        if face_key[np.uint32(slot)] != np.uint32(face_id + 1):
-                            face_key[np.uint32(slot)] = face_id + 1
-                            block = int(blocks[np.uint32(cell)])
-                            face_tile[np.uint32(slot)] = faces[np.uint32((block * 16 + (int(meta[np.uint32(cell)]) & 15)) * 6 + side)]
+                        j = (slot * 12)
+                        if face_key[slot] != (face_id + 1):
+                            face_key[slot] = face_id + 1
+                            block = int(blocks[cell])
+                            face_tile[slot] = faces[(block * 16 + (int(meta[cell]) & 15)) * 6 + side]
                             # light and shade of the nine cells before the face
                             gx, gy, gz = cell >> 15, cy, (cell >> 7) & MASK
                             for corner in range(4):
@@ -633,7 +472,7 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                                         nx, ny, nz = gx + na, gy + nb, gz + 2 * side - 9
                                     bright, dark = 240, 0
                                     if ny < 128:
-                                        near = np.uint32((nx & MASK) << 15 | (nz & MASK) << 7 | max(ny, 0))
+                                        near = ((nx & MASK) << 15 | (nz & MASK) << 7 | max(ny, 0))
                                         bright, dark = int(light[near]), int(shades[blocks[near]])
                                     if n == 0:
                                         dark = 0
@@ -641,29 +480,29 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                                         dark = 1
                                     closed += dark
                                     if dark == 0 or bright > 0:
-                                        lamp = np.uint32(bright * 3)
+                                        lamp = (bright * 3)
                                         sum_r += glow[lamp]
-                                        sum_g += glow[lamp + np.uint32(1)]
-                                        sum_b += glow[lamp + np.uint32(2)]
+                                        sum_g += glow[lamp + 1]
+                                        sum_b += glow[lamp + 2]
                                         lamps += 1.0
                                 shade = k * (1.0 - 0.19 * closed) / lamps
-                                c = j + np.uint32(corner * 3)
+                                c = j + (corner * 3)
                                 face_light[c] = sum_r * shade
-                                face_light[c + np.uint32(1)] = sum_g * shade
-                                face_light[c + np.uint32(2)] = sum_b * shade
-                        tile = int(face_tile[np.uint32(slot)])
+                                face_light[c + 1] = sum_g * shade
+                                face_light[c + 2] = sum_b * shade
+                        tile = int(face_tile[slot])
                         w3 = fa * fb
                         w1, w2 = fa - w3, fb - w3
                         w0 = 1.0 - fa - w2
-                        lit_r = w0 * face_light[j] + w1 * face_light[j + np.uint32(3)]
-                        lit_r += w2 * face_light[j + np.uint32(6)] + w3 * face_light[j + np.uint32(9)]
-                        lit_g = w0 * face_light[j + np.uint32(1)] + w1 * face_light[j + np.uint32(4)]
-                        lit_g += w2 * face_light[j + np.uint32(7)] + w3 * face_light[j + np.uint32(10)]
-                        lit_b = w0 * face_light[j + np.uint32(2)] + w1 * face_light[j + np.uint32(5)]
-                        lit_b += w2 * face_light[j + np.uint32(8)] + w3 * face_light[j + np.uint32(11)]
+                        lit_r = w0 * face_light[j] + w1 * face_light[j + 3]
+                        lit_r += w2 * face_light[j + 6] + w3 * face_light[j + 9]
+                        lit_g = w0 * face_light[j + 1] + w1 * face_light[j + 4]
+                        lit_g += w2 * face_light[j + 7] + w3 * face_light[j + 10]
+                        lit_b = w0 * face_light[j + 2] + w1 * face_light[j + 5]
+                        lit_b += w2 * face_light[j + 8] + w3 * face_light[j + 11]
                     else:
-                        block = int(blocks[np.uint32(cell)])
-                        tile = int(faces[np.uint32((block * 16 + (int(meta[np.uint32(cell)]) & 15)) * 6 + side)])
+                        block = int(blocks[cell])
+                        tile = int(faces[(block * 16 + (int(meta[cell]) & 15)) * 6 + side])
                         if side == 0:
                             front = (cell - 0x8000) & 0x7FFFFF
                         elif side == 1:
@@ -676,22 +515,25 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                             front = (cell & 0x7F807F) | ((cell - 128) & 0x7F80)
                         else:
                             front = (cell & 0x7F807F) | ((cell + 128) & 0x7F80)
-                        lamp = np.uint32(int(light[np.uint32(front)]) * 3)
+                        lamp = (int(light[front]) * 3)
                         k *= 0.95  # about what the corners of a face lose to their neighbours
-                        lit_r, lit_g, lit_b = k * glow[lamp], k * glow[lamp + np.uint32(1)], k * glow[lamp + np.uint32(2)]
+                        lit_r, lit_g, lit_b = k * glow[lamp], k * glow[lamp + 1], k * glow[lamp + 2]
                     # the size of a pixel on the face, in texels, squared
                     blur = mip_scale * t * t * length2 * length
                     base = tile * 344
                     if blur < 2.0 * slope:
-                        texel = int(texels[np.uint32(base + iv * 16 + iu)])
+                        texel = int(texels[base + iv * 16 + iu])
                     elif blur < 8.0 * slope:
-                        texel = int(texels[np.uint32(base + 256 + (iv >> 1) * 8 + (iu >> 1))])
+                        texel = int(texels[base + 256 + (iv >> 1) * 8 + (iu >> 1)])
                     elif blur < 32.0 * slope:
-                        texel = int(texels[np.uint32(base + 320 + (iv >> 2) * 4 + (iu >> 2))])
+                        texel = int(texels[base + 320 + (iv >> 2) * 4 + (iu >> 2)])
                     elif blur < 128.0 * slope:
-                        texel = int(texels[np.uint32(base + 336 + (iv >> 3) * 2 + (iu >> 3))])
+                        texel = int(texels[base + 336 + (iv >> 3) * 2 + (iu >> 3)])
                     else:
-                        texel = int(texels[np.uint32(base + 340)])
+                        texel = int(texels[base + 340])
+                if texel < HALF_OPAQUE and found == 1:  # a hole in leaves that cannot be seen through
+                    texel = int(texels[base + 320 + (iv >> 2) * 4 + (iu >> 2)])
+                    lit_r, lit_g, lit_b = 0.6 * lit_r, 0.6 * lit_g, 0.6 * lit_b
                 red = lit_r * (texel & 255)
                 green = lit_g * (texel >> 8 & 255)
                 blue = lit_b * (texel >> 16 & 255)
@@ -700,8 +542,8 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                 if fog > 0.0:
                     fog = min(fog, 1.0)
                     rise = dy / length
-                    j = np.uint32(int((rise * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3)
-                    sky_r, sky_g, sky_b = float(sky[j]), float(sky[j + np.uint32(1)]), float(sky[j + np.uint32(2)])
+                    j = (int((rise * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3)
+                    sky_r, sky_g, sky_b = float(sky[j]), float(sky[j + 1]), float(sky[j + 2])
                     if sunset > 0.0:
                         k = dx * sun_side / length
                         if k > -0.3:
@@ -715,7 +557,7 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                         k = s * length
                         if k < 480.0:
                             qx, qz = (cloud_x + s * dx) * (1.0 / 12.0), (cloud_z + s * dz) * (1.0 / 12.0)
-                            if look.clouds[np.uint32((int(qz) & 63) << 6 | (int(qx) & 63))] != 0:
+                            if clouds[(int(qz) & 63) << 6 | (int(qx) & 63)] != 0:
                                 k = cloud * min(1.0, (480.0 - k) * (1.0 / 200.0))
                                 sky_r += (cloud_r - sky_r) * k
                                 sky_g += (cloud_g - sky_g) * k
@@ -725,13 +567,17 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                     green += (sky_g - green) * fog
                     blue += (sky_b - blue) * fog
                 if mixed:
-                    red, green, blue = red * gone + acc_r, green * gone + acc_g, blue * gone + acc_b
-                j = np.uint32((py * width + px) * 3)
+                    red = red * ray[GONE] + ray[RED]
+                    green = green * ray[GONE] + ray[GREEN]
+                    blue = blue * ray[GONE] + ray[BLUE]
+                j = ((py * width + px) * 3)
                 frame[j] = np.uint8(min(int(red + 0.5), 255))
-                frame[j + np.uint32(1)] = np.uint8(min(int(green + 0.5), 255))
-                frame[j + np.uint32(2)] = np.uint8(min(int(blue + 0.5), 255))
-            keys[np.uint32(at)] = key
-            depth[np.uint32(at)] = t
+                frame[j + 1] = np.uint8(min(int(green + 0.5), 255))
+                frame[j + 2] = np.uint8(min(int(blue + 0.5), 255))
+            keys[at] = key
+            depth[at] = t
+            clears[at] = t if clear < 0.0 else clear
+            blind[at] = start if filled == 0 else t * 0.999
 
         # which pixels come next
         stage += 1
@@ -745,50 +591,54 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                         for y in range(ty4, min(ty4 + 4, height)):
                             for x in range(tx4, min(tx4 + 4, width)):
                                 if y != ty4 or x != tx4:
-                                    work[np.uint32(count)] = y << 16 | x
-                                    hints[np.uint32(count)] = agree
+                                    work[count] = y << 16 | x
+                                    hints[count] = agree
                                     count += 1
                     elif stage == 1:
+                        agree = _start(clears, corner, 4, pitch, near4)
                         for n in range(1, 4):
                             y, x = ty4 + (n & 2), tx4 + (n & 1) * 2
-                            work[np.uint32(count)] = y << 16 | x
-                            hints[np.uint32(count)] = 0
+                            work[count] = y << 16 | x
+                            hints[count] = agree
                             count += 1
                     elif agree == 0:
                         for n in range(4):
                             y2, x2 = ty4 + (n & 2), tx4 + (n & 1) * 2
                             agree = _agree(keys, depth, y2 * pitch + x2, 2, pitch, near2)
+                            if agree == 0:
+                                agree = _start(clears, y2 * pitch + x2, 2, pitch, near2)
                             for m in range(1, 4):
                                 y, x = y2 + (m >> 1), x2 + (m & 1)
                                 if y < height and x < width:
-                                    work[np.uint32(count)] = y << 16 | x
-                                    hints[np.uint32(count)] = agree
+                                    work[count] = y << 16 | x
+                                    hints[count] = agree
                                     count += 1
         elif stage == 3:
             # filled pixels beside something nearer may hide more of it
             for y in range(height):
                 for x in range(width):
                     at = y * pitch + x
-                    if keys[np.uint32(at)] & FILLED and _overlooked(keys, depth, at, x, y, pitch, width, height):
-                        work[np.uint32(count)] = y << 16 | x
-                        hints[np.uint32(count)] = 0
+                    if blind[at] > 0.0 and _overlooked(keys, clears, blind, at, x, y, pitch, width, height):
+                        work[count] = y << 16 | x
+                        hints[count] = 0
+                        blind[at] = 0.0
                         count += 1
         else:
             # neighbours of pixels that changed; the list grows behind what is read
             for entry in range(done):
-                place = int(work[np.uint32(entry)])
+                place = int(work[entry])
                 y, x = place >> 16, place & 0xFFFF
                 for n in range(4):
                     y2, x2 = y + (n == 0) - (n == 1), x + (n == 2) - (n == 3)
                     if 0 <= y2 < height and 0 <= x2 < width:
                         at = y2 * pitch + x2
-                        if keys[np.uint32(at)] & FILLED and _overlooked(keys, depth, at, x2, y2, pitch, width, height):
-                            keys[np.uint32(at)] &= ~np.uint32(FILLED)
-                            work[np.uint32(done + count)] = y2 << 16 | x2
+                        if blind[at] > 0.0 and _overlooked(keys, clears, blind, at, x2, y2, pitch, width, height):
+                            blind[at] = 0.0
+                            work[done + count] = y2 << 16 | x2
                             count += 1
             for entry in range(count):
-                work[np.uint32(entry)] = work[np.uint32(done + entry)]
-                hints[np.uint32(entry)] = 0
+                work[entry] = work[done + entry]
+                hints[entry] = 0
         if count == 0 and stage >= 3:
             break
 
@@ -796,9 +646,9 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
 @njit(cache=True, nogil=True)
 def _agree(keys, depth, corner, size, pitch, near):
     """The key of a square's first corner if all four lie on its plane and nearer than ``near``, or are sky; else 0."""
-    right, below = np.uint32(corner + size), np.uint32(corner + size * pitch)
-    corner = np.uint32(corner)
-    opposite = np.uint32(below + np.uint32(size))
+    right, below = (corner + size), (corner + size * pitch)
+    corner = corner
+    opposite = (below + size)
     a, b, c, d = int(keys[corner]), int(keys[right]), int(keys[below]), int(keys[opposite])
     face = a & 7
     if face == 6 or a & b & c & d & SEEN == 0 or (a | b | c | d) & MIXED:
@@ -818,23 +668,33 @@ def _agree(keys, depth, corner, size, pitch, near):
 
 
 @njit(cache=True, nogil=True)
-def _overlooked(keys, depth, at, x, y, pitch, width, height):
-    """Whether a neighbour of a pixel shows something nearer that is not on the pixel's plane."""
-    a = int(keys[np.uint32(at)])
-    face = a & 7
-    same = 7
-    if face < 2:
-        same |= 0xFF << 18
-    elif face < 4:
-        same |= 0x7F << 3
-    elif face < 6:
-        same |= 0xFF << 10
-    same |= MIXED
-    limit = depth[np.uint32(at)] * 0.999
+def _start(clears, corner, size, pitch, near):
+    """How far rays within a square may be assumed to meet nothing, given those at its corners; in 1/1024 m."""
+    below = corner + size * pitch
+    free = min(clears[corner], clears[corner + size], clears[below], clears[below + size], near) - 1.0
+    return int(max(free, 0.0) * 1024.0)
+
+
+@njit(cache=True, nogil=True)
+def _overlooked(keys, clears, blind, at, x, y, pitch, width, height):
+    """Whether a neighbour of a pixel met something where the pixel's ray was not followed, other than the pixel's own plane."""
+    limit = blind[at]
     for n in range(4):
         y2, x2 = y + (n == 0) - (n == 1), x + (n == 2) - (n == 3)
         if 0 <= y2 < height and 0 <= x2 < width:
-            other = np.uint32(y2 * pitch + x2)
-            if (a ^ int(keys[other])) & same and depth[other] < limit:
-                return True
+            other = y2 * pitch + x2
+            if clears[other] < limit:
+                key = int(keys[at])
+                if key & FILLED == 0:
+                    return True
+                face = key & 7
+                same = 7 | MIXED
+                if face < 2:
+                    same |= 0xFF << 18
+                elif face < 4:
+                    same |= 0x7F << 3
+                elif face < 6:
+                    same |= 0xFF << 10
+                if (key ^ int(keys[other])) & same:
+                    return True
     return False

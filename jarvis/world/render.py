@@ -13,9 +13,10 @@ import numpy as np
 
 from jarvis.world import rays, sky
 from jarvis.world.layout import Grid
-from jarvis.world.rays import AIR, FACES, HOLES, LAVA, LAYERS, PANE, PARTS, PLANT, SKY_STEPS, SOLID, SPAN, TINTED, WATER, Canvas, Look
+from jarvis.world.rays import FACES, MAP_X, SKY_STEPS, SPAN, Canvas, Look
 from jarvis.world.rules import RULES
 from jarvis.world.shapes import BOXES, CROSS, CUBE, CUTOUT, SHAPES
+from jarvis.world.surfaces import AIR, HOLES, LAVA, PANE, PARTS, PLANT, RAY_FIELDS, SHAPE_FLOATS, SOLID, TINTED, WATER
 from jarvis.world.textures import Textures, build_textures
 from jarvis.world.view import View
 
@@ -41,15 +42,17 @@ def build_look(textures: Textures) -> Look:
             kind[block] = WATER if name == "water" else LAVA
         shades[block] = kind[block] in (SOLID, HOLES)
         emits[block] = RULES.table.emits[block]
+    boxes = np.zeros((len(SHAPES.see_start), SHAPE_FLOATS), np.float32)
+    for form, (start, count) in enumerate(zip(SHAPES.see_start, SHAPES.see_count, strict=True)):
+        boxes[form, 0] = count
+        boxes[form, 1 : 1 + 6 * count] = SHAPES.see_boxes[start : start + count].reshape(-1)
     return Look(
         texels=texels.reshape(-1).view(np.uint32),
         faces=np.ascontiguousarray(textures.faces.reshape(-1)).astype(np.int32),
         kind=kind,
         shades=shades,
         emits=emits,
-        see_start=SHAPES.see_start,
-        see_count=SHAPES.see_count,
-        see_boxes=np.ascontiguousarray(SHAPES.see_boxes.reshape(-1)),
+        boxes=boxes.reshape(-1),
         clouds=np.ascontiguousarray(textures.clouds.reshape(-1)),
     )
 
@@ -62,12 +65,15 @@ def build_canvas(width: int, height: int, half_width: float, half_height: float)
         down=((np.arange(rows) + 0.5) / height * 2 - 1) * half_height,
         keys=np.zeros(rows * pitch, np.uint32),
         depth=np.zeros(rows * pitch, np.float32),
+        clear=np.zeros(rows * pitch, np.float32),
+        blind=np.zeros(rows * pitch, np.float32),
         work=np.zeros(2 * rows * pitch, np.uint32),
         hint=np.zeros(2 * rows * pitch, np.uint32),
-        bricks=np.zeros(SPAN * SPAN * LAYERS, np.uint8),
+        bricks=np.zeros(SPAN * MAP_X, np.uint8),
         face_key=np.zeros(FACES, np.uint32),
         face_tile=np.zeros(FACES, np.int32),
         face_light=np.zeros(FACES * 12, np.float32),
+        ray=np.zeros(RAY_FIELDS),
     )
 
 
