@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from jarvis.core.start_states import StartState
@@ -64,6 +65,16 @@ class MineRLEnv(MinecraftEnv):
 
 
 def with_interpreter(config: RemoteConfig | None, python: str | None, variable: str) -> RemoteConfig:
-    """The config with the worker's interpreter from the argument, the config, or the environment variable."""
+    """The config with the worker's interpreter from the argument, the config, or the environment variable.
+
+    The game finds the programs beside that interpreter, its Java above all, before those of the PATH.
+    """
     config = config or RemoteConfig()
-    return replace(config, python=python or config.python or os.environ.get(variable) or None)
+    python = python or config.python or os.environ.get(variable) or None
+    if python is None:
+        return config
+    folder = Path(python).parent
+    beside = {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    if (folder / "java").exists():
+        beside["JAVA_HOME"] = str(folder.parent)
+    return replace(config, python=python, environment={**beside, **config.environment})
