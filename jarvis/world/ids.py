@@ -13,6 +13,7 @@ OPAQUE = RULES.table.opaque
 LIQUID = RULES.table.liquid
 REPLACEABLE = RULES.table.replaceable
 DIMS = RULES.table.dims
+EMITS = RULES.table.emits
 
 AIR = RULES.block("air")
 BEDROCK = RULES.block("bedrock")
