@@ -296,7 +296,7 @@ class CrafterEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         super().reset(seed=seed)
         chosen = int(self.np_random.integers(2**31)) if seed is None else seed
         world = chosen if start.seed is None else start.seed
-        self._pov = self._game.begin(stream_seed(world, "crafter") % 2**31, start)
+        self._pov = np.ascontiguousarray(self._game.begin(stream_seed(world, "crafter") % 2**31, start))
         self._progress, self._tick, self._over = Progress(played), 0, False
         self._totals, self._achieved = EventCounters(), dict.fromkeys(ACHIEVEMENTS, 0)
         return self._observation(), self._info([])
@@ -305,7 +305,8 @@ class CrafterEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         """One step of an action's number or name. Raises ActionError for anything else."""
         if self._over:
             raise EpisodeError("step without an episode: it has ended, or none was begun; call reset")
-        self._pov, reward, _, _ = self._game.step(_action_number(action))
+        picture, reward, _, _ = self._game.step(_action_number(action))
+        self._pov = np.ascontiguousarray(picture)
         events = self._events()
         self._totals.add(*events)
         progress, tick = self._progress, self._tick

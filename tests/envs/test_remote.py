@@ -18,7 +18,7 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 from stand_in_simulators import write_packages  # noqa: E402
 
-DEADLINE = 0.7  # seconds a step may take below
+DEADLINE = 0.5  # seconds a step may take below
 
 
 def counting(**config):
@@ -158,9 +158,9 @@ def test_a_step_that_hangs_is_ended_with_everything_below_it(game, kind):
 @pytest.mark.parametrize("stage", ["launch", "reset"])
 def test_a_launch_or_reset_that_hangs_is_ended(game, stage):
     # The game itself starts with the first reset, which therefore has the launch's deadline.
-    simulator = game(f"hang:{stage}:1", launch_seconds=1.5, reset_seconds=100)
+    simulator = game(f"hang:{stage}:1", launch_seconds=1.2, reset_seconds=100)
     began = time.monotonic()
-    with pytest.raises(RemoteFailure, match=f"{stage}: no answer within 1.5 s"):
+    with pytest.raises(RemoteFailure, match=f"{stage}: no answer within 1.2 s"):
         simulator.reset(5)
     assert time.monotonic() - began < 4
     assert descendants(os.getpid()) == []
@@ -251,7 +251,7 @@ def test_an_interrupted_request_leaves_no_half_message(game, monkeypatch):
 
 
 def test_nothing_is_left_after_many_hangs(game):
-    hang_and_count(game, rounds=6)
+    hang_and_count(game, rounds=4)
 
 
 @pytest.mark.slow
