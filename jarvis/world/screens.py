@@ -16,7 +16,7 @@ Slots are numbered as menus.py says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from jarvis.core.errors import UnknownNameError, nearest_names
 from jarvis.world.inventory import HOTBAR, MAIN, OFFHAND
 from jarvis.world.menus import EMPTY, HEIGHT, LAYOUTS, LEFT, NOWHERE, RIGHT, WIDTH, Happening, Layout, Menu, Stack
 
-__all__ = ["HEIGHT", "LAYOUTS", "PIXELS_PER_DEGREE", "WIDTH", "Happening", "Layout", "Screen"]
+__all__ = ["HEIGHT", "LAYOUTS", "PIXELS_PER_DEGREE", "WIDTH", "Happening", "HudView", "Layout", "Screen"]
 
 PIXELS_PER_DEGREE = 2400 / 360
 DOUBLE_CLICK_TICKS = 5  # a second click sooner than this (250 ms) makes a double click
@@ -270,3 +270,12 @@ class Screen(Menu):
         self.box = self.furnace = None
         if self.kind:
             self.attach(container)
+
+
+class HudView(NamedTuple):
+    """What the display over the picture is drawn from (hud.py)."""
+
+    player: np.ndarray  # (1,) PLAYER
+    slots: np.ndarray  # (46,) STACK
+    screen: Screen | None = None
+    tick: int = 0  # moves what trembles: hearts when few are left, food when it is used up
