@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jarvis.vpt.pixels import cursor_position, draw_cursor, resize
     from jarvis.vpt.sampling import entropy, kl_divergence, log_probability, sample
     from jarvis.vpt.transformer import PolicyState
+    from jarvis.vpt.winograd import fast_convolutions
 
 _MODULES = {
     "config": "IDMConfig InputError ModelFileError PolicyConfig foundation_1x foundation_2x foundation_3x idm_4x tiny "
@@ -46,6 +47,7 @@ _MODULES = {
     "pixels": "cursor_position draw_cursor resize",
     "sampling": "entropy kl_divergence log_probability sample",
     "transformer": "PolicyState",
+    "winograd": "fast_convolutions",
 }
 _HOME = {name: f"jarvis.vpt.{module}" for module, names in _MODULES.items() for name in names.split()}
 

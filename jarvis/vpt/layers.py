@@ -8,6 +8,7 @@ network stay in float32. So casting the weights (`cast_products`) is all that re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 
@@ -28,6 +29,8 @@ __all__ = [
     "pixel_convolution",
     "product",
 ]
+
+FastConvolution = tuple[Tensor, Callable[[Tensor, Tensor], Tensor]]  # transformed weights, and what to do with them
 
 
 class LayerNorm(nn.LayerNorm):
@@ -90,17 +93,26 @@ class FanInConv(nn.Module):
             self.norm = ImageNorm(inputs)
         self.layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=not normed)
         self.normed = normed
+        self.fast: FastConvolution | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(images, inputs, height, width) -> (images, outputs, height, width). Without a norm x is uint8 pixels."""
         if self.normed:
-            return functional.relu_(product(self.layer, self.norm(x)))
+            x = self.norm(x)
+            if self.fast is not None and _fast_applies(x):
+                weights, convolve = self.fast
+                return functional.relu_(convolve(x, weights))
+            return functional.relu_(product(self.layer, x))
         return functional.relu_(pixel_convolution(x, self.layer.weight, self.layer.bias, padding=1))
 
 
 def product(layer: nn.Linear | nn.Conv2d, x: Tensor) -> Tensor:
     """`layer(x)` in the type of the layer's weights."""
     return layer(x.to(layer.weight.dtype))
+
+
+def _fast_applies(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not x.requires_grad and x.shape[-1] % 4 == 0 and x.shape[-2] % 4 == 0
 
 
 def pixel_convolution(pixels: Tensor, weight: Tensor, bias: Tensor | None, padding: int = 0) -> Tensor:
@@ -180,6 +192,8 @@ def cast_products(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     for name, module in model.named_modules():
         if isinstance(module, (nn.Linear, nn.Conv2d, nn.Conv3d)) and not _keeps_float32(name):
             module.to(dtype)
+        elif isinstance(module, FanInConv):
+            module.fast = None
     return model
 
 

@@ -22,10 +22,12 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from jarvis.vpt.config import IDMConfig, InputError, NetConfig, PolicyConfig
-from jarvis.vpt.layers import FanInLinear, ImageEncoder, LayerNorm, pixel_convolution
+from jarvis.vpt.layers import FanInConv, FanInLinear, ImageEncoder, LayerNorm, pixel_convolution
 from jarvis.vpt.transformer import PolicyState, Transformer
 
 __all__ = ["VPTIDM", "VPTPolicy", "ValueNormalizer"]
+
+CHUNK_CHANNELS = 1024  # full-size feature maps in the CNN at once, 64 KB each; a layer takes a few times that
 
 Frames = np.ndarray | Tensor
 SomeNetwork = TypeVar("SomeNetwork", bound="FrameNetwork")
@@ -132,13 +134,14 @@ class FrameNetwork(nn.Module):
     """What both networks do with frames: check them, take them to the device, run the CNN in chunks."""
 
     net: Net
-    frames_per_chunk: int = 8  # frames in the CNN at once when no gradient is wanted; the 4x IDM takes 50 MB for each
+    frames_per_chunk: int  # frames in the CNN at once when no gradient is wanted; more may be faster on a GPU
     recompute_features: bool = False  # in training, trade a second CNN pass for the memory of its activations
     frozen_names: tuple[str, ...] = ()  # ends of the names of parameters that nothing depends on
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = config
+        self.frames_per_chunk = max(1, CHUNK_CHANNELS // config.channels[0])
 
     @property
     def device(self) -> torch.device:
@@ -149,6 +152,9 @@ class FrameNetwork(nn.Module):
         """Switches gradients on or off, but for parameters that no output depends on, and returns the model."""
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(on and not name.endswith(self.frozen_names))
+        for module in self.modules():
+            if on and isinstance(module, FanInConv):
+                module.fast = None  # prepared from weights that are about to change
         return self.train(on)
 
     def extra_repr(self) -> str:

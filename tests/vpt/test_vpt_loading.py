@@ -120,7 +120,7 @@ def test_an_unfinished_or_foreign_checkpoint_is_refused(tmp_path):
         with pytest.raises(ModelFileError, match=complaint):
             read_checkpoint(folder)
     (folder / "config.json").write_text("{")
-    with pytest.raises(ModelFileError, match="damaged|config"):
+    with pytest.raises(ModelFileError, match="config"):
         read_checkpoint(folder)
     (folder / "config.json").unlink()
     with pytest.raises(ModelFileError, match="no such file"):
