@@ -70,6 +70,13 @@ def level_of(xp: int) -> tuple[int, float]:
         level += 1
 
 
+@lru_cache(maxsize=128)
+def night(ticks: int, height: int) -> np.ndarray:
+    """(2, height, 3) uint8 ink and keep of eyes that have been shut for 0..100 ticks."""
+    colour = (*NIGHT, 220 * ticks // 100)
+    return gradient(colour, colour, np.arange(height))
+
+
 def title(item: int) -> str:
     """An item's name as a tooltip shows it."""
     return RULES.items[item].replace("_", " ").title().replace(" And ", " and ").replace(" Of ", " of ")
@@ -153,9 +160,8 @@ class Hud:
             return
         asleep = player[_FIELD["sleeping"]]
         if asleep > 0:
-            alpha = 220 * min(1.0, asleep / 100)
-            rows = gradient((*NIGHT, alpha), (*NIGHT, alpha), np.arange(self.height))
-            tint(frame, rows[0], rows[1], 0, 0, 0, 0)
+            ink, keep = night(min(asleep, 100), self.height)
+            tint(frame, ink, keep, 0, 0, 0, 0)
         if view.screen is not None and view.screen.is_open:
             self._draw_screen(frame, view.screen, show_cursor)
 
