@@ -202,11 +202,3 @@ def sun_brightness(time: int) -> float:
     turn = ((time % 24000) / 24000.0 - 0.25) % 1.0
     angle = turn + ((1.0 - (math.cos(turn * math.pi) + 1.0) / 2.0) - turn) / 3.0
     return 0.2 + 0.8 * min(1.0, max(0.0, math.cos(angle * 2 * math.pi) * 2.0 + 0.2))
-
-
-def sky_darkening(time: int, raining: bool = False) -> int:
-    """Levels (0 by day .. 11 at night) that mobs and beds take off the sky's light."""
-    turn = ((time % 24000) / 24000.0 - 0.25) % 1.0
-    angle = turn + ((1.0 - (math.cos(turn * math.pi) + 1.0) / 2.0) - turn) / 3.0
-    day = 0.5 + 2.0 * min(0.25, max(-0.25, math.cos(angle * 2 * math.pi)))
-    return int((1.0 - day * (1.0 - 5.0 / 16.0 * raining)) * 11.0)
