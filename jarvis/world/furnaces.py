@@ -104,20 +104,20 @@ class Containers:
     """The furnaces and chests of a world by cell."""
 
     def __init__(self) -> None:
-        self._furnaces = np.zeros(16, FURNACE)  # the first len(_rows) are in use
-        self._rows: dict[tuple[int, int, int], int] = {}
+        self._furnaces = np.zeros(16, FURNACE)
+        self._rows: dict[tuple[int, int, int], int] = {}  # cell -> row; rows in no cell are empty and do nothing
         self._changed = np.zeros(16, np.int64)
         self.chests: dict[tuple[int, int, int], np.ndarray] = {}  # cell -> (27,) STACK
 
     def furnace(self, x: int, y: int, z: int) -> np.ndarray:
-        """(1,) FURNACE of a cell, a view that stays valid until another furnace is made or removed."""
+        """(1,) FURNACE of a cell, a view: it stays valid until the furnace is removed or many more are made."""
         row = self._rows.get((x, y, z))
         if row is None:
-            row = len(self._rows)
+            taken = set(self._rows.values())
+            row = next(i for i in range(len(taken) + 1) if i not in taken)
             if row == len(self._furnaces):
                 self._furnaces = np.concatenate([self._furnaces, np.zeros(row, FURNACE)])
                 self._changed = np.zeros(2 * row, np.int64)
-            self._furnaces[row : row + 1] = np.zeros(1, FURNACE)
             self._furnaces["x"][row], self._furnaces["y"][row], self._furnaces["z"][row] = x, y, z
             self._rows[x, y, z] = row
         return self._furnaces[row : row + 1]
@@ -132,18 +132,14 @@ class Containers:
         row = self._rows.pop((x, y, z), None)
         if row is not None:
             stacks += self._furnaces["stacks"][row].tolist()
-            last = len(self._rows)
-            if row < last:
-                self._furnaces[row] = self._furnaces[last]
-                moved = self._furnaces[row]
-                self._rows[int(moved["x"]), int(moved["y"]), int(moved["z"])] = row
+            self._furnaces[row : row + 1] = np.zeros(1, FURNACE)
         return [stack for stack in stacks if stack[0]]
 
     def tick(self) -> list[tuple[int, int, int, bool]]:
         """Burn every furnace for a tick; (x, y, z, lit) of those that caught fire or went out."""
         if not self._rows:
             return []
-        changes = tick_furnaces(self._furnaces, len(self._rows), SMELTING, self._changed)
+        changes = tick_furnaces(self._furnaces, len(self._furnaces), SMELTING, self._changed)
         if not changes:
             return []
         rows = self._furnaces[self._changed[:changes]]
@@ -153,17 +149,18 @@ class Containers:
         """A copy of everything, for a snapshot: arrays only."""
         cells = list(self.chests)
         return {
-            "furnaces": self._furnaces[: len(self._rows)].copy(),
+            "furnaces": self._furnaces.copy(),
+            "furnace_rows": np.array(list(self._rows.values()), np.int64),
             "chest_cells": np.array(cells, np.int64).reshape(-1, 3),
             "chests": np.array([self.chests[cell] for cell in cells], STACK).reshape(-1, CHEST_SLOTS),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to a ``state()``. Views handed out before no longer belong to this world."""
-        furnaces = state["furnaces"]
-        self._furnaces = np.zeros(max(16, 2 * len(furnaces)), FURNACE)
-        self._furnaces[: len(furnaces)] = furnaces
+        self._furnaces = state["furnaces"].copy()
         self._changed = np.zeros(len(self._furnaces), np.int64)
-        self._rows = {(int(f["x"]), int(f["y"]), int(f["z"])): k for k, f in enumerate(furnaces)}
+        rows = state["furnace_rows"].tolist()
+        cells = self._furnaces[["x", "y", "z"]].tolist()
+        self._rows = {cells[row]: row for row in rows}
         pairs = zip(state["chest_cells"].tolist(), state["chests"], strict=True)
         self.chests = {(x, y, z): stacks.copy() for (x, y, z), stacks in pairs}

@@ -520,7 +520,10 @@ def test_containers_give_their_stacks_back_and_survive_a_snapshot():
         containers.furnace(x, 1, 2)["stacks"][0, 0] = (RULES.item("sand"), x + 1, 0)
     containers.chest(9, 9, 9)[3] = as_stack(("coal", 4))
     state = containers.state()
+    last = containers.furnace(19, 1, 2)
     assert containers.remove(4, 1, 2) == [(RULES.item("sand"), 5, 0)]
+    last["cook"] = 7  # a screen's view stays true while other furnaces go
+    assert containers.furnace(19, 1, 2)["cook"][0] == 7
     assert containers.furnace(19, 1, 2)["stacks"][0, 0]["count"] == 20
     assert containers.remove(9, 9, 9) == [as_stack(("coal", 4))] and containers.remove(9, 9, 9) == []
     containers.restore(state)
