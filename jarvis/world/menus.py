@@ -13,8 +13,8 @@ A slot is addressed by its number in the screen, Minecraft's own:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,13 +38,12 @@ _BURNS = tuple((SMELTING.fuel > 0).tolist())
 _BUCKET, _SHIELD = RULES.item("bucket"), RULES.item("shield")
 
 
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """What a screen tells the world: ``crafted``, ``smelted`` (output taken; ``xp`` is earned) or ``dropped``."""
 
     what: str
     item: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs here
     damage: int = 0
     xp: float = 0.0
 
