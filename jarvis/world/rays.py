@@ -31,7 +31,7 @@ REACH = 12  # bricks on each side of the eye's
 SPAN = 2 * REACH + 1
 LAYERS = 18  # 16 bricks up, one below and one above
 MAP_X, MAP_Z = 1024, 32  # strides of the brick map
-OUTSIDE = 2
+OUTSIDE, OCCUPIED, LAYERED = 2, 1, 3
 SKY_STEPS = 512
 FACES = 2048  # remembered faces
 
@@ -64,9 +64,11 @@ class Canvas(NamedTuple):
     depth: np.ndarray  # (rows * pitch,) float32 metres along the middle of the view
     clear: np.ndarray  # (rows * pitch,) float32 how far the ray met nothing at all
     blind: np.ndarray  # (rows * pitch,) float32 how far the ray was not followed
+    marks: np.ndarray  # (rows * pitch,) uint8
     work: np.ndarray  # (2 * rows * pitch,) uint32 row << 16 | column
     hint: np.ndarray  # (2 * rows * pitch,) uint32
-    bricks: np.ndarray  # (SPAN * MAP_X,) uint8 at x * MAP_X + z * MAP_Z + y + 1: 0 empty, 1 occupied, OUTSIDE
+    bricks: np.ndarray  # (SPAN * MAP_X,) uint8 at x * MAP_X + z * MAP_Z + y + 1: 0 empty, OUTSIDE, OCCUPIED, LAYERED
+    layers: np.ndarray  # (SPAN * MAP_X,) uint8, occupied layers of bricks that are LAYERED
     face_key: np.ndarray  # (FACES,) uint32
     face_tile: np.ndarray  # (FACES,) int32
     face_light: np.ndarray  # (FACES * 12,) float32 red green blue at four corners
@@ -99,7 +101,7 @@ def gather_bricks(bricks, chunk_at, out, eye):
             wz = ((bz0 + k) & 31)
             for j in range(16):
                 full = bricks[wx, wz, j] != 0
-                out[at + 1 + j] = full
+                out[at + 1 + j] = OCCUPIED if full else 0
                 if full and j >= highest:
                     highest = j + 1
     for i in range(SPAN):
@@ -110,10 +112,10 @@ def gather_bricks(bricks, chunk_at, out, eye):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, width, camera, weather):
+def draw_blocks(blocks, eights, meta, light, look, canvas, glow, sky, frame, height, width, camera, weather):
     """Draw the world into ``frame`` (height * width * 3,) uint8 and say per pixel what is seen (``canvas.keys``, ``.depth``).
 
-    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat. ``glow`` (256 * 3,) float32 is the colour of each light
+    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat; ``eights`` is ``blocks`` seen as uint64. ``glow`` (256 * 3,) float32 is the colour of each light
     byte, ``sky`` (SKY_STEPS * 3,) float32 the sky's colour 0..255 from straight down to straight up. ``camera``: eye x y z,
     forward x y z, right x z, up x y z, pixel size (tangent), height above which nothing is. ``weather``: sunset strength,
     sunset red green blue, side of the sun (+1 east), cloud opacity, cloud x, cloud z, cloud brightness r g b, tick,
@@ -126,7 +128,8 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
     texels, faces, kinds, shades = pointer(look.texels), pointer(look.faces), pointer(look.kind), pointer(look.shades)
     emits, boxes, clouds, ray = pointer(look.emits), pointer(look.boxes), pointer(look.clouds), pointer(canvas.ray)
     keys, depth, work, hints = pointer(canvas.keys), pointer(canvas.depth), pointer(canvas.work), pointer(canvas.hint)
-    clears, blind = pointer(canvas.clear), pointer(canvas.blind)
+    clears, blind, marks, columns = pointer(canvas.clear), pointer(canvas.blind), pointer(canvas.marks), pointer(eights)
+    layers = pointer(canvas.layers)
     bricks, across, down = pointer(canvas.bricks), pointer(canvas.across), pointer(canvas.down)
     face_key, face_tile, face_light = pointer(canvas.face_key), pointer(canvas.face_tile), pointer(canvas.face_light)
     bx0, bz0 = int(np.floor(camera[0])) // 8 - REACH, int(np.floor(camera[2])) // 8 - REACH
@@ -241,7 +244,7 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                 if start > 0.0:
                     cx, cy, cz = int(ox + t * dx), int(oy + t * dy), int(oz + t * dz)
                     bx, by, bz = cx >> 3, cy >> 3, cz >> 3
-                    if cy < ceiling and cy < 128 and bricks[bx * MAP_X + bz * MAP_Z + by + 1] == 1:
+                    if cy < ceiling and cy < 128 and bricks[bx * MAP_X + bz * MAP_Z + by + 1] & OCCUPIED:
                         cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | cy
                         if blocks[cell] != 0:
                             start = 0.0
@@ -300,8 +303,41 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                                 break
                         before = 0
                         enter = True
+                        if mixed and ray[WET] >= 0.0:
+                            sink(ray, glow, t * length)
                     if state == OUTSIDE:
                         break
+                    if state == OCCUPIED:
+                        bricks[brick] = LAYERED
+                        low = ((brick >> 10 << 3) + wx & MASK) << 15 | ((brick >> 5 & 31) * 8 + wz & MASK) << 7 | (brick & 31) - 1 << 3
+                        layers[brick] = _layers(columns, low)
+                    # only the layers of the brick that the ray comes through matter
+                    low_y = oy - (((brick & 31) - 1) << 3)
+                    first, last = int(low_y + t * dy), int(low_y + min(far_x, far_y, far_z) * dy)
+                    if dy < 0:
+                        first, last = last, first
+                    through = (2 << min(max(last, 0), 7)) - (1 << min(max(first, 0), 7))
+                    if layers[brick] & through == 0:
+                        if mixed and ray[WET] >= 0.0:
+                            sink(ray, glow, t * length)
+                        before = 0
+                        enter = True
+                        if far_x < far_y and far_x < far_z:
+                            t = far_x
+                            far_x += far_dx
+                            brick += brick_x
+                            axis = 0
+                        elif far_y < far_z:
+                            t = far_y
+                            far_y += far_dy
+                            brick += brick_y
+                            axis = 1
+                        else:
+                            t = far_z
+                            far_z += far_dz
+                            brick += brick_z
+                            axis = 2
+                        continue
                     if enter:  # a brick with something in it: find the cell
                         low_x, low_y, low_z = brick >> 10 << 3, ((brick & 31) - 1) << 3, (brick >> 5 & 31) << 3
                         cx = min(max(int(ox + t * dx), low_x), low_x + 7)
@@ -577,7 +613,8 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
             keys[at] = key
             depth[at] = t
             clears[at] = t if clear < 0.0 else clear
-            blind[at] = start if filled == 0 else t * 0.999
+            # NOTE: the slack spares pixels of a sloping plane the closer look that stage 3 takes
+            blind[at] = start if filled == 0 else t * 0.93
 
         # which pixels come next
         stage += 1
@@ -615,10 +652,11 @@ def draw_blocks(blocks, meta, light, look, canvas, glow, sky, frame, height, wid
                                     count += 1
         elif stage == 3:
             # filled pixels beside something nearer may hide more of it
+            _suspect(clears, blind, marks, pitch, width, height)
             for y in range(height):
                 for x in range(width):
                     at = y * pitch + x
-                    if blind[at] > 0.0 and _overlooked(keys, clears, blind, at, x, y, pitch, width, height):
+                    if marks[at] != 0 and _overlooked(keys, clears, blind, at, x, y, pitch, width, height):
                         work[count] = y << 16 | x
                         hints[count] = 0
                         blind[at] = 0.0
@@ -673,6 +711,33 @@ def _start(clears, corner, size, pitch, near):
     below = corner + size * pitch
     free = min(clears[corner], clears[corner + size], clears[below], clears[below + size], near) - 1.0
     return int(max(free, 0.0) * 1024.0)
+
+
+@njit(cache=True, nogil=True)
+def _suspect(clears, blind, marks, pitch, width, height):
+    """Mark the pixels that may be _overlooked: simple enough to be done eight at a time."""
+    for y in range(height):
+        row, above, below = y * pitch, max(y - 1, 0) * pitch, min(y + 1, height - 1) * pitch
+        for x in range(1, width - 1):
+            near = min(min(clears[row + x - 1], clears[row + x + 1]), min(clears[above + x], clears[below + x]))
+            marks[row + x] = near < blind[row + x]
+        for x in (0, width - 1):
+            near = min(min(clears[row + 1], clears[row + width - 2]), min(clears[above + x], clears[below + x]))
+            marks[row + x] = near < blind[row + x]
+
+
+@njit(cache=True, nogil=True)
+def _layers(blocks, brick_cell):
+    """Which of the eight layers of a brick hold anything, as bits. ``brick_cell`` is its lowest cell."""
+    found = np.uint64(0)
+    for i in range(8):
+        for k in range(8):
+            found |= blocks[(brick_cell + (i << 15) + (k << 7)) >> 3]
+    bits = 0
+    for j in range(8):
+        if (found >> np.uint64(8 * j)) & np.uint64(255) != 0:
+            bits |= 1 << j
+    return bits
 
 
 @njit(cache=True, nogil=True)

@@ -67,9 +67,11 @@ def build_canvas(width: int, height: int, half_width: float, half_height: float)
         depth=np.zeros(rows * pitch, np.float32),
         clear=np.zeros(rows * pitch, np.float32),
         blind=np.zeros(rows * pitch, np.float32),
+        marks=np.zeros(rows * pitch, np.uint8),
         work=np.zeros(2 * rows * pitch, np.uint32),
         hint=np.zeros(2 * rows * pitch, np.uint32),
         bricks=np.zeros(SPAN * MAP_X, np.uint8),
+        layers=np.zeros(SPAN * MAP_X, np.uint8),
         face_key=np.zeros(FACES, np.uint32),
         face_tile=np.zeros(FACES, np.int32),
         face_light=np.zeros(FACES * 12, np.float32),
@@ -105,7 +107,8 @@ class Renderer:
         if out is None:
             out = np.empty((self.height, self.width, 3), np.uint8)
         if grid is not self._grid:
-            self._flat = (grid.blocks.reshape(-1), grid.meta.reshape(-1), grid.light.reshape(-1))
+            blocks = grid.blocks.reshape(-1)
+            self._flat = (blocks, blocks.view(np.uint64), grid.meta.reshape(-1), grid.light.reshape(-1))
             self._grid = grid
         self._aim(view)
         self._hour_of(view)
