@@ -160,7 +160,7 @@ def _crafter() -> SimpleNamespace:
     class World(engine.World):  # type: ignore[misc]
         def reset(self, seed: int | None = None) -> None:
             super().reset(seed)
-            self._chunks = defaultdict(_OrderedSet)
+            self._chunks: dict[Any, _OrderedSet] = defaultdict(_OrderedSet)
 
     class Game(crafter.Env):  # type: ignore[misc]
         """One map: `begin` where the package has `reset`."""
@@ -180,7 +180,7 @@ def _crafter() -> SimpleNamespace:
             self._player = objects.Player(self._world, centre)
             self._last_health = self._player.health
             self._world.add(self._player)
-            self._unlocked = set()
+            self._unlocked: set[str] = set()
             if start.biome is None and not start.rarity:
                 worldgen.generate_world(self._world, self._player)
             else:

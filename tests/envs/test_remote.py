@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from jarvis.core.actions import Action
 from jarvis.core.errors import EnvironmentFailure, EpisodeError
 from jarvis.envs.remote import RemoteConfig, RemoteFailure, RemoteSimulator
 from jarvis.envs.remote_worker import descendants
+from jarvis.envs.voxel import VoxelEnv
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -87,6 +89,24 @@ def test_an_episode_goes_through_the_pipe():
     simulator.close()
     simulator.close()
     assert simulator.process is None
+
+
+def test_the_voxel_world_plays_the_same_from_behind_the_pipe():
+    size = {"width": 64, "height": 36}
+    near = VoxelEnv(**size)
+    served = {"factory": "jarvis.envs.voxel:VoxelEnv", "arguments": size}
+    far = RemoteSimulator("gymnasium", served, RemoteConfig(python_path=(str(ROOT),)))
+    frame, info = far.reset(3)
+    observation, own = near.reset(seed=3)
+    assert (frame == observation["pov"]).all() and info["location_stats"] == own["location_stats"]
+    for tick in range(20):
+        action = Action.of("forward", "attack", "jump", camera=(1, tick / 3)).to_env()
+        observation, _, _, _, own = near.step(action)
+        frame, _, _, _, info = far.step({**action, "camera": action["camera"].tolist()})
+        assert (frame == observation["pov"]).all()
+    assert info["location_stats"] == own["location_stats"] and info["tick"] == 20
+    assert info["events"] == [event.to_json() for event in own["events"]]
+    far.close()
 
 
 def test_a_step_before_the_first_reset_starts_nothing():
