@@ -251,13 +251,14 @@ class MineRL:
 
             # The mission is written anew at every reset, so a new start needs no new game.
             def create_agent_start(self) -> Any:
-                extra = [handlers.DoneOnDeath()]
+                extra: list[Any] = []
                 if self.start and self.start.get("slots"):
                     slots = {int(slot): stack for slot, stack in self.start["slots"].items()}
                     extra.append(handlers.InventoryAgentStart(slots))
                 if self.start and self.start.get("biome"):
                     extra.append(handlers.PreferredSpawnBiome(self.start["biome"]))
-                return list(super().create_agent_start()) + extra
+                # In the order of the BASALT tasks, whose missions the engine is known to read.
+                return [*super().create_agent_start(), *extra, handlers.DoneOnDeath()]
 
         self.spec = Survival(resolution=tuple(resolution))
         self.env = self.spec.make()
