@@ -51,3 +51,16 @@ def _play() -> Task:
 
 
 _NAMED: dict[str, Callable[[], Task]] = {"craft_diamond": _craft_diamond, "play": _play}
+
+
+@cache
+def get(name: str) -> Task:
+    """The task of that name. UnknownNameError with the nearest names."""
+    if name not in _NAMED:
+        raise UnknownNameError("task", name, nearest_names(name, names()))
+    return _NAMED[name]()
+
+
+def names() -> tuple[str, ...]:
+    """Every task's name."""
+    return tuple(_NAMED)
