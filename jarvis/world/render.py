@@ -12,24 +12,45 @@ import math
 import numpy as np
 
 from jarvis.world import rays, sky
-from jarvis.world.layout import Grid
+from jarvis.world.hand import block_box, draw_flames, item_blocks, place_hand, tint
+from jarvis.world.icons import build_icons
+from jarvis.world.layout import HEIGHT, MASK, Grid
+from jarvis.world.models import build_models
 from jarvis.world.rays import FACES, MAP_X, SKY_STEPS, SPAN, Canvas, Look
+from jarvis.world.render_bodies import COLUMNS, MAX_BOXES, BodyModels, draw_boxes, mark_cell, place_bodies
 from jarvis.world.rules import RULES
 from jarvis.world.shapes import BOXES, CROSS, CUBE, CUTOUT, SHAPES
 from jarvis.world.surfaces import AIR, HOLES, LAVA, PANE, PARTS, PLANT, RAY_FIELDS, SHAPE_FLOATS, SOLID, TINTED, WATER
-from jarvis.world.textures import Textures, build_textures
+from jarvis.world.textures import Textures, build_textures, tile_index
 from jarvis.world.view import View
 
 ASPECT = 16 / 9
+NO_BOX = np.array([1.0, 0, 0, -1.0, 0, 0])
 TEXELS = 344  # of one tile with its smaller copies, padded
 
 
-def build_look(textures: Textures) -> Look:
-    """Pack textures and shapes the way the kernel reads them."""
-    tiles = textures.tiles.shape[0]
-    texels = np.zeros((tiles, TEXELS, 4), np.uint8)
-    texels[:, :256] = textures.tiles.reshape(tiles, 256, 4)
-    texels[:, 256:341] = textures.mips
+def packed(pictures: np.ndarray, mips: np.ndarray | None = None) -> np.ndarray:
+    """(n * 344,) uint32 texels of (n, 16, 16, 4) pictures, each followed by its copies of half the size and so on."""
+    count = pictures.shape[0]
+    out = np.zeros((count, TEXELS, 4), np.uint8)
+    out[:, :256] = pictures.reshape(count, 256, 4)
+    if mips is None:
+        weight = pictures[..., 3:].astype(np.float64)
+        colour = pictures[..., :3] * weight
+        at = 256
+        for side in (8, 4, 2, 1):
+            weight = weight.reshape(count, side, 2, side, 2, 1).mean((2, 4))
+            colour = colour.reshape(count, side, 2, side, 2, 3).mean((2, 4))
+            level = np.concatenate([colour / np.maximum(weight, 1e-9), weight], -1) + 0.5
+            out[:, at : at + side * side] = level.astype(np.uint8).reshape(count, -1, 4)
+            at += side * side
+    else:
+        out[:, 256:341] = mips
+    return out.reshape(-1).view(np.uint32)
+
+
+def build_look(textures: Textures, others: tuple[np.ndarray, ...] = ()) -> Look:
+    """Pack textures and shapes the way the kernels read them. ``others`` are pictures (n, 16, 16, 4) that follow the tiles."""
     kind = np.zeros(256, np.uint8)
     shades = np.zeros(256, np.uint8)
     emits = np.zeros(256, np.uint8)
@@ -47,7 +68,7 @@ def build_look(textures: Textures) -> Look:
         boxes[form, 0] = count
         boxes[form, 1 : 1 + 6 * count] = SHAPES.see_boxes[start : start + count].reshape(-1)
     return Look(
-        texels=texels.reshape(-1).view(np.uint32),
+        texels=np.concatenate([packed(textures.tiles, textures.mips), *map(packed, others)]),
         faces=np.ascontiguousarray(textures.faces.reshape(-1)).astype(np.int32),
         kind=kind,
         shades=shades,
@@ -92,7 +113,22 @@ class Renderer:
         self.half_height = math.tan(math.radians(fov) / 2)
         self.half_width = self.half_height * ASPECT
         self.textures = build_textures(palette)
-        self.look = build_look(self.textures)
+        self.models = build_models(palette)
+        icons = build_icons(palette)
+        self.look = build_look(self.textures, (self.models.skins, icons))
+        self.skin_base = len(self.textures.tiles)
+        self.icon_base = self.skin_base + len(self.models.skins)
+        self.item_block = item_blocks()
+        self.missile_tiles = np.array(
+            [
+                tile_index("oak_planks"),
+                tile_index("wool"),
+                self.icon_base + RULES.item("snowball"),
+                self.icon_base + RULES.item("egg"),
+            ]
+        )
+        self.bodies = BodyModels(*(getattr(self.models, name) for name in BodyModels._fields))
+        self.boxes = np.zeros((MAX_BOXES, COLUMNS))
         self.canvas = build_canvas(width, height, self.half_width, self.half_height)
         self.glow = np.zeros(256 * 3, np.float32)
         self.sky = np.zeros(SKY_STEPS * 3, np.float32)
@@ -118,7 +154,47 @@ class Renderer:
             *self._flat, self.look, self.canvas, self.glow, self.sky, frame, self.height, self.width, self.camera, self.weather
         )
         self._draw_sky(view, frame)
+        shape = (self.height, self.width, self.canvas.across.size)
+        if view.cracked is not None or view.pointed is not None:
+            self._mark(grid, view, frame, shape)
+        self._draw_bodies(grid, view, frame, shape)
+        self._draw_overlays(view, frame)
         return out
+
+    def _draw_bodies(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
+        over = (self.look.texels, self.glow, self.sky, frame, self.canvas.depth, self.canvas.keys, *shape, self.camera)
+        count = place_bodies(
+            self.boxes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera, self.item_block,
+            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, view.tick,
+        )  # fmt: skip
+        if count:
+            draw_boxes(self.boxes, count, *over, False)
+        if view.hand:
+            x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
+            bright = int(grid.light[x & MASK, z & MASK, y]) if 0 <= y < HEIGHT else 240
+            arm = self.skin_base + self.models.arm_tile
+            hand = place_hand(view, self.camera, self.item_block, self.look.faces, self.icon_base, arm, bright)
+            draw_boxes(hand, 1, *over, True)
+
+    def _mark(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
+        box, corner, crack, stage = NO_BOX, np.zeros(3), 0, -1
+        if view.pointed is not None:
+            x, y, z = view.pointed
+            block, meta = int(grid.blocks[x & MASK, z & MASK, y]), int(grid.meta[x & MASK, z & MASK, y])
+            low = np.array([x - view.x, y - view.y, z - view.z] * 2)
+            # a hair's breadth outside, so that the block does not hide its own outline
+            box = low + block_box(block, meta) + (-0.002, -0.002, -0.002, 0.002, 0.002, 0.002)
+        if view.cracked is not None and view.crack_stage >= 0:
+            x, y, z = view.cracked
+            corner = np.array([x - view.x, y - view.y, z - view.z])
+            crack, stage = (x & MASK) << 15 | (z & MASK) << 7 | y, min(view.crack_stage, 9)
+        mark_cell(frame, self.canvas.depth, self.canvas.keys, *shape, self.camera, corner, crack, box, self.textures.cracks, stage)
+
+    def _draw_overlays(self, view: View, frame: np.ndarray) -> None:
+        if view.burning:
+            draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, view.tick)
+        if view.hurt > 0:
+            tint(frame, 200.0, 0.0, 0.0, 0.35 * min(view.hurt, 1.0))
 
     def _aim(self, view: View) -> None:
         yaw, pitch = math.radians(view.yaw), math.radians(view.pitch)

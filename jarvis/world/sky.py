@@ -58,7 +58,7 @@ def light_colours(out, day, gamma, flash):
             value = min(colours[c] * 0.96 + 0.03, 1.0)
             lifted = 1.0 - (1.0 - value) ** 4
             value = value * (1.0 - gamma) + lifted * gamma
-            out[level * 3 + c] = min(max(value * 0.96 + 0.03 + flash, 0.0), 1.0)
+            out[level * 3 + c] = min(min(max(value, 0.0), 1.0) * 0.96 + 0.03 + flash, 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -162,9 +162,12 @@ def draw_weather(frame, keys, depth, height, width, pitch, camera, rain, cold, t
                 if t > far:
                     break
                 rise = dy * t + camera[1]
-                lane = int(np.floor(turn * radius * (7.0 if not cold else 5.0)))
+                place = turn * radius * (9.0 if not cold else 5.0)
+                lane = int(np.floor(place))
                 bits = mix64(np.uint64(np.int64(lane * 4 + ring)) * np.uint64(0x9E3779B97F4A7C15))
-                if bits & np.uint64(255) > np.uint64(int(120 * rain)):
+                if bits & np.uint64(255) > np.uint64(int(170 * rain)):
+                    continue
+                if not cold and place - lane > 0.22:
                     continue
                 offset = ((bits >> np.uint64(8)) & np.uint64(1023)) / 1023.0
                 if cold:
@@ -179,7 +182,7 @@ def draw_weather(frame, keys, depth, height, width, pitch, camera, rain, cold, t
                     part = fall - np.floor(fall)
                     if part > 0.45:
                         continue
-                    share = 0.34
+                    share = 0.4
                 at = (y * width + x) * 3
                 for c in range(3):
                     colour = (118.0, 134.0, 190.0)[c] if not cold else 245.0
