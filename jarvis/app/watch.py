@@ -57,17 +57,16 @@ class Page(Sink):
         human: bool = False,
         about: Mapping[str, Any] | None = None,
         port: int = 0,
-        paused: bool | None = None,
     ) -> None:
-        """human: a person plays; time stands still until they have taken the mouse. about: shown as it is (policy,
-        environment, episodes). port: 0 takes a free one. paused: how the first episode begins, by default `human`."""
+        """human: a person plays; each episode stands still until they have taken the mouse. about: shown as it is
+        (policy, environment, episodes). port: 0 takes a free one."""
         self.hands = Hands()
         self.human = human
         self.port = port
         self.token = secrets.token_urlsafe(16)
         self._about = {"human": human, **(about or {})}
         self._changed = threading.Condition()
-        self._paused = human if paused is None else paused
+        self._paused = human
         self._speed = 1.0
         self._steps = 0  # to play although paused
         self._ending = False  # the viewer wants this episode to end
@@ -125,6 +124,7 @@ class Page(Sink):
         with self._changed:
             self._ending = False
             self._due = 0.0
+            self._paused = self._paused or self.human  # until they take the mouse
         self._tell(beginning.observation.pov, state | _facts(0, Action.noop(), beginning.info))
 
     def tick(self, tick: Tick) -> None:

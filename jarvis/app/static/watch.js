@@ -69,16 +69,25 @@ async function listen() {
   }
 }
 
+let newest = null;
 function draw(bitmap) {
-  if (view.width !== bitmap.width || view.height !== bitmap.height) {
-    view.width = bitmap.width;
-    view.height = bitmap.height;
-    $("screen").style.setProperty("--shape", bitmap.width / bitmap.height);
-    view.classList.toggle("smooth", bitmap.width > 1200);
+  newest?.close();
+  newest = bitmap;
+  const shape = bitmap.width / bitmap.height;
+  $("screen").style.setProperty("--shape", shape);
+  // Whole multiples first, then a smooth step to the size on the page: pixels stay square, sharp and of one size.
+  const wide = view.clientWidth * devicePixelRatio;
+  const times = Math.max(1, Math.min(Math.ceil(wide / bitmap.width - 0.05), Math.floor(2560 / bitmap.width)));
+  if (view.width !== bitmap.width * times || view.height !== bitmap.height * times) {
+    view.width = bitmap.width * times;
+    view.height = bitmap.height * times;
   }
-  pen.drawImage(bitmap, 0, 0);
-  bitmap.close();
+  pen.imageSmoothingEnabled = false;
+  pen.drawImage(bitmap, 0, 0, view.width, view.height);
 }
+addEventListener("resize", () => {
+  if (newest) createImageBitmap(newest).then(draw);
+});
 
 // ---------------------------------------------------------------- what is shown
 
@@ -112,6 +121,7 @@ function show(told) {
   if (told.milestones) milestones(told.milestones, before);
   inventory((told.facts || {}).inventory || {});
   facts(told.facts || {});
+  if (engaged && over) disengage();
   veil();
 }
 
@@ -228,8 +238,8 @@ function facts(told) {
   const number = (value, digits = 0) => Number(value).toFixed(digits);
   if (life.life !== undefined) rows.push(["health", `${number(life.life)} of 20`]);
   if (life.food !== undefined) rows.push(["food", `${number(life.food)} of 20`]);
-  if (place.xpos !== undefined) rows.push(["x y z", [place.xpos, place.ypos, place.zpos].map((v) => number(v, 1)).join("  ")]);
-  if (place.yaw !== undefined) rows.push(["yaw, pitch", `${number(place.yaw)}°  ${number(place.pitch)}°`]);
+  if (place.xpos !== undefined) rows.push(["x y z", [place.xpos, place.ypos, place.zpos].map((v) => number(v, 1)).join(", ")]);
+  if (place.yaw !== undefined) rows.push(["yaw, pitch", `${number(place.yaw)}°, ${number(place.pitch)}°`]);
   if (!changed("facts", rows)) return;
   $("body-part").hidden = !rows.length;
   $("facts").replaceChildren(...rows.flatMap(([name, value]) => {
