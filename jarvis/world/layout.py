@@ -33,7 +33,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import boolean, float64, int64, njit, typeof, uint64, void
 
 WINDOW = 256  # columns kept along x and along z
 MASK = WINDOW - 1
@@ -75,7 +75,10 @@ def empty_grid() -> Grid:
     )
 
 
-@njit(cache=True, nogil=True)
+GRID = typeof(empty_grid())  # the numba type, for kernels whose signature is written down
+
+
+@njit(int64(GRID, int64, int64, int64), cache=True, nogil=True)
 def get_block(grid: Grid, x: int, y: int, z: int) -> int:
     """Block id at integer cell (x, y, z); air above the world, bedrock (1) below it."""
     if y >= HEIGHT:
@@ -85,7 +88,7 @@ def get_block(grid: Grid, x: int, y: int, z: int) -> int:
     return grid.blocks[x & MASK, z & MASK, y]
 
 
-@njit(cache=True, nogil=True)
+@njit(void(GRID, int64, int64, int64, int64, int64), cache=True, nogil=True)
 def put_block(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> None:
     """Write a cell and keep bricks and column tops true. Light is the caller's (light.relight)."""
     if y < 0 or y >= HEIGHT:
@@ -107,7 +110,7 @@ def put_block(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> None
             grid.top[i, k] = above
 
 
-@njit(cache=True, nogil=True)
+@njit(boolean(GRID, int64, int64), cache=True, nogil=True)
 def chunk_loaded(grid: Grid, cx: int, cz: int) -> bool:
     """Whether chunk (cx, cz) is the one its slot holds now."""
     slot = grid.chunk_at[cx & (WINDOW_CHUNKS - 1), cz & (WINDOW_CHUNKS - 1)]
@@ -115,9 +118,12 @@ def chunk_loaded(grid: Grid, cx: int, cz: int) -> bool:
 
 
 # Random numbers are hashes of what they are for, so that no order of evaluation can change them.
+#
+# NOTE: what kernels call with integers of many widths has its signature written down (above, too). Without it numba compiles the
+# function anew for every combination: forty times for hash3, which was a third of the wait before the first frame.
 
 
-@njit(cache=True, nogil=True)
+@njit(uint64(uint64), cache=True, nogil=True)
 def mix64(value: np.uint64) -> np.uint64:
     """The finaliser of splitmix64."""
     value = np.uint64(value)
@@ -126,7 +132,7 @@ def mix64(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@njit(uint64(uint64, int64, int64, int64), cache=True, nogil=True)
 def hash3(seed: np.uint64, a: int, b: int, c: int) -> np.uint64:
     """64 random bits that depend on the seed and three integers only."""
     value = mix64(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
@@ -135,7 +141,7 @@ def hash3(seed: np.uint64, a: int, b: int, c: int) -> np.uint64:
     return mix64(value ^ (np.uint64(np.int64(c)) * np.uint64(0x165667B19E3779F9)))
 
 
-@njit(cache=True, nogil=True)
+@njit(float64(uint64, int64, int64, int64), cache=True, nogil=True)
 def uniform3(seed: np.uint64, a: int, b: int, c: int) -> float:
     """A float64 in [0, 1) that depends on the seed and three integers only."""
     return float(hash3(seed, a, b, c) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
@@ -220,7 +226,9 @@ MAX_MISSILES = 64
 
 # Happenings inside kernels, drained into events once a tick: (what, id, count, extra) rows.
 MAX_NOTES = 256
-NOTE_PICKUP, NOTE_KILL, NOTE_HURT_PLAYER, NOTE_EXPLODE, NOTE_MOB_DROP, NOTE_LAND, NOTE_BREAK, NOTE_DAMAGE_DEALT = range(1, 9)
+NOTE_PICKUP, NOTE_KILL, NOTE_HURT_PLAYER, NOTE_EXPLODE, NOTE_MOB_DROP, NOTE_LAND, NOTE_BREAK, NOTE_DAMAGE_DEALT = range(
+    1, 9
+)
 NOTE_FALL, NOTE_GROW = 9, 10  # a block starts to fall (id block), a sapling wants to become a tree (id block)
 
 
@@ -237,7 +245,7 @@ def empty_notes() -> Notes:
     return Notes(np.zeros((MAX_NOTES, 4), np.int32), np.zeros((MAX_NOTES, 3)), np.zeros(1, np.int64))
 
 
-@njit(cache=True, nogil=True)
+@njit(void(typeof(empty_notes()), int64, int64, int64, int64, float64, float64, float64), cache=True, nogil=True)
 def note(notes: Notes, what: int, ident: int, amount: int, extra: int, x: float, y: float, z: float) -> None:
     """Add a row; rows beyond the buffer are dropped, which 256 a tick never reach in play."""
     n = notes.count[0]

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+from numba import int32, int64, njit, void
 
 from jarvis.world.ids import DIMS, EMITS, FURNACE, REDSTONE_ORE
-from jarvis.world.layout import CHUNK, HEIGHT, MASK, Grid, chunk_loaded
+from jarvis.world.layout import CHUNK, GRID, HEIGHT, MASK, Grid, chunk_loaded
 from jarvis.world.rules import RULES
 
 QUEUE = 1 << 16  # cells waiting at once; a flood from one lamp holds fewer than a thousand
@@ -22,7 +22,7 @@ LIT_FURNACE = RULES.data["blocks"]["furnace"]["light_lit"]
 LIT_REDSTONE = 9
 
 
-@njit(cache=True, nogil=True)
+@njit(int64(int64, int64), cache=True, nogil=True)
 def emission(block: int, meta: int) -> int:
     """Level of light that a block gives."""
     if block == FURNACE:
@@ -32,7 +32,7 @@ def emission(block: int, meta: int) -> int:
     return EMITS[block]
 
 
-@njit(cache=True, nogil=True)
+@njit(void(GRID, int32[::1], int64, int64, int64), cache=True, nogil=True)
 def _flood(grid: Grid, queue: np.ndarray, head: int, tail: int, shift: int) -> None:
     """Spread one kind of light from the queued cells (window index i << 15 | k << 7 | y) to where it is brighter than before."""
     light, blocks = grid.light, grid.blocks
@@ -172,7 +172,7 @@ def relight_chunk(grid: Grid, cx: int, cz: int) -> None:
     _flood(grid, queue, 0, tail, LAMP)
 
 
-@njit(cache=True, nogil=True)
+@njit(int64(GRID, int32[::1], int64, int64, int64, int64), cache=True, nogil=True)
 def _pull(grid: Grid, queue: np.ndarray, tail: int, cx: int, cz: int, shift: int) -> int:
     """Queue the cells of loaded neighbours that touch a chunk and could light it."""
     i0, k0 = (cx * CHUNK) & MASK, (cz * CHUNK) & MASK

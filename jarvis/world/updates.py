@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from numba import boolean, int64, njit, typeof, void
 
 from jarvis.world.ids import (
     AIR,
@@ -56,6 +56,7 @@ from jarvis.world.ids import (
 from jarvis.world.layout import (
     FACING_DX,
     FACING_DZ,
+    GRID,
     HEIGHT,
     MASK,
     NOTE_BREAK,
@@ -89,6 +90,30 @@ class Schedule(NamedTuple):
 def empty_schedule() -> Schedule:
     """Nothing to do."""
     return Schedule(np.zeros((MAX_PENDING, 4), np.int64), np.zeros(2, np.int64), np.zeros((MAX_CHANGES, 3), np.int64))
+
+
+@njit(boolean(int64), cache=True, nogil=True)
+def is_log(block: int) -> bool:
+    """Oak, birch or spruce log."""
+    return block == OAK_LOG or block == BIRCH_LOG or block == SPRUCE_LOG
+
+
+@njit(boolean(int64), cache=True, nogil=True)
+def is_leaves(block: int) -> bool:
+    """Oak, birch or spruce leaves."""
+    return block == OAK_LEAVES or block == BIRCH_LEAVES or block == SPRUCE_LEAVES
+
+
+@njit(boolean(int64), cache=True, nogil=True)
+def is_sapling(block: int) -> bool:
+    """Oak, birch or spruce sapling."""
+    return block == OAK_SAPLING or block == BIRCH_SAPLING or block == SPRUCE_SAPLING
+
+
+@njit(boolean(int64), cache=True, nogil=True)
+def is_plant(block: int) -> bool:
+    """Something that grows on soil and gives way to liquids."""
+    return block == GRASS or block == DANDELION or block == POPPY or block == WHEAT or is_sapling(block)
 
 
 @njit(cache=True, nogil=True)
@@ -158,41 +183,6 @@ def _list_change(schedule: Schedule, x: int, y: int, z: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def change(grid: Grid, schedule: Schedule, tick: int, x: int, y: int, z: int, block: int, meta: int) -> None:
-    """Write a cell, list it as changed and wake its surroundings."""
-    old = get_block(grid, x, y, z)
-    put_block(grid, x, y, z, block, meta)
-    _list_change(schedule, x, y, z)
-    wake(grid, schedule, tick, x, y, z)
-    if is_log(old) and not is_log(block):
-        _doubt_leaves(grid, x, y, z)
-
-
-@njit(cache=True, nogil=True)
-def is_log(block: int) -> bool:
-    """Oak, birch or spruce log."""
-    return block == OAK_LOG or block == BIRCH_LOG or block == SPRUCE_LOG
-
-
-@njit(cache=True, nogil=True)
-def is_leaves(block: int) -> bool:
-    """Oak, birch or spruce leaves."""
-    return block == OAK_LEAVES or block == BIRCH_LEAVES or block == SPRUCE_LEAVES
-
-
-@njit(cache=True, nogil=True)
-def is_sapling(block: int) -> bool:
-    """Oak, birch or spruce sapling."""
-    return block == OAK_SAPLING or block == BIRCH_SAPLING or block == SPRUCE_SAPLING
-
-
-@njit(cache=True, nogil=True)
-def is_plant(block: int) -> bool:
-    """Something that grows on soil and gives way to liquids."""
-    return block == GRASS or block == DANDELION or block == POPPY or block == WHEAT or is_sapling(block)
-
-
-@njit(cache=True, nogil=True)
 def supported(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> bool:
     """Whether a block of this kind can stay (or be placed) at a cell."""
     below = get_block(grid, x, y - 1, z)
@@ -246,6 +236,17 @@ def _doubt_leaves(grid: Grid, x: int, y: int, z: int) -> None:
             for ny in range(max(0, y - LEAF_REACH), min(HEIGHT, y + LEAF_REACH + 1)):
                 if is_leaves(grid.blocks[nx & MASK, nz & MASK, ny]):
                     grid.meta[nx & MASK, nz & MASK, ny] |= 2
+
+
+@njit(void(GRID, typeof(empty_schedule()), int64, int64, int64, int64, int64, int64), cache=True, nogil=True)
+def change(grid: Grid, schedule: Schedule, tick: int, x: int, y: int, z: int, block: int, meta: int) -> None:
+    """Write a cell, list it as changed and wake its surroundings."""
+    old = get_block(grid, x, y, z)
+    put_block(grid, x, y, z, block, meta)
+    _list_change(schedule, x, y, z)
+    wake(grid, schedule, tick, x, y, z)
+    if is_log(old) and not is_log(block):
+        _doubt_leaves(grid, x, y, z)
 
 
 @njit(cache=True, nogil=True)
