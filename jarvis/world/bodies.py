@@ -28,6 +28,7 @@ STILL = 0.003  # slower than this is standing still
 SOURCE_HEIGHT = 8.0 / 9.0
 PLAYER_HALF = 0.3  # half the player's width
 MAX_BOXES = 512
+ALONG_Y = np.int64(1)  # NOTE: not a literal, see combat.py
 
 Cells = np.ndarray  # (256, 256, 128) uint8, Grid.blocks or Grid.meta
 Vector = tuple[float, float, float]
@@ -178,7 +179,7 @@ def sweep(
         if turn == 2:
             low[0], low[2] = low[0] + min(dx, 0.0), low[2] + min(dz, 0.0)
             high[0], high[2] = high[0] + max(dx, 0.0), high[2] + max(dz, 0.0)
-            rise = clip(boxes, count, low, high, 1, step)
+            rise = clip(boxes, count, low, high, ALONG_Y, step)
             if rise >= step:
                 break
             low[0], low[1], low[2] = x - half, y + rise, z - half
@@ -192,7 +193,7 @@ def sweep(
         elif motion[0] * motion[0] + motion[2] * motion[2] > best_x * best_x + best_z * best_z:
             rise += motion[1]
             best_x, best_z = motion[0], motion[2]
-            best_y = rise + clip(boxes, count, low, high, 1, dy - rise)
+            best_y = rise + clip(boxes, count, low, high, ALONG_Y, dy - rise)
     return best_x, best_y, best_z
 
 
@@ -379,7 +380,7 @@ def land(p: Player, block: int, notes: Notes) -> None:
     """The end of a fall: note it and hurt the player."""
     distance = float(p.fall_distance)
     p.fall_distance = 0.0
-    note(notes, NOTE_LAND, block, round(distance * 100.0), 0, p.x, p.y, p.z)
+    note(notes, NOTE_LAND, block, round(distance * 100.0), np.int64(0), p.x, p.y, p.z)
     damage = math.ceil(distance * (0.5 if TOUCH[block] == TOUCH_BED else 1.0) - 3.0)
     if damage > 0:
         hurt_player(p, 0.0, damage, notes, BY_FALL)

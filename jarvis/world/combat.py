@@ -36,7 +36,8 @@ DAMAGE_CAUSES = (
     BY_NOTHING, BY_FALL, BY_DROWNING, BY_LAVA, BY_FIRE, BY_STARVING, BY_CACTUS, BY_SUFFOCATING, BY_VOID,
     BY_COW, BY_PIG, BY_SHEEP, BY_CHICKEN, BY_ZOMBIE, BY_SKELETON, BY_CREEPER, BY_SPIDER, BY_ARROW, BY_EXPLOSION,
     BY_KILL,
-) = range(len(DAMAGE_CAUSES))  # fmt: skip
+) = np.arange(len(DAMAGE_CAUSES))  # fmt: skip
+# NOTE: numba compiles a function anew for every literal integer it is called with; numpy's integers are no literals
 ARMOUR_APPLIES = np.ones(len(DAMAGE_CAUSES), np.uint8)
 ARMOUR_APPLIES[[BY_FALL, BY_DROWNING, BY_FIRE, BY_STARVING, BY_SUFFOCATING, BY_VOID, BY_KILL]] = 0
 HURT_TICKS = 10  # a body hurt is proof against equal hits for this long
@@ -72,7 +73,7 @@ def hurt_player(player: np.void, armour_points: float, amount: float, notes: Not
     if player.hp <= 0.0:
         player.hp = 0.0
         player.dead = 1
-    note(notes, NOTE_HURT_PLAYER, kind, round(taken * 100.0), player.dead, player.x, player.y, player.z)
+    note(notes, NOTE_HURT_PLAYER, kind, round(taken * 100.0), np.int64(player.dead), player.x, player.y, player.z)
     return taken
 
 
@@ -112,7 +113,7 @@ def hurt_mob(mob: np.void, amount: float, by_player: bool, notes: Notes) -> floa
         mob.goal, mob.goal_ticks = GOAL_PANIC, 100
     if by_player:
         mob.flags |= HIT_BY_PLAYER
-        note(notes, NOTE_DAMAGE_DEALT, mob.kind, round(taken * 100.0), 0, mob.x, mob.y, mob.z)
+        note(notes, NOTE_DAMAGE_DEALT, np.int64(mob.kind), round(taken * 100.0), np.int64(0), mob.x, mob.y, mob.z)
     return taken
 
 
@@ -183,7 +184,7 @@ def explode(
                     continue
                 dx, dy, dz = i / last * 2.0 - 1.0, k / last * 2.0 - 1.0, n / last * 2.0 - 1.0
                 length = math.sqrt(dx * dx + dy * dy + dz * dz)
-                strength = power * (0.7 + 0.6 * uniform3(seed, tick, 7, (i * 16 + k) * 16 + n))
+                strength = power * (0.7 + 0.6 * uniform3(seed, tick, np.int64(7), (i * 16 + k) * 16 + n))
                 rx, ry, rz = x, y, z
                 while strength > 0.0:
                     ix, iy, iz = math.floor(rx), math.floor(ry), math.floor(rz)
@@ -230,10 +231,12 @@ def explode(
                 if gone[i, k, n]:
                     ix, iy, iz = ox + i, oy + k, oz + n
                     block = grid.blocks[ix & MASK, iz & MASK, iy]
-                    kept = uniform3(seed, tick, 8, (i * 64 + k) * 64 + n) * power < 1.0
+                    kept = uniform3(seed, tick, np.int64(8), (i * 64 + k) * 64 + n) * power < 1.0
                     if kept or block == FURNACE or block == CHEST:
                         old = grid.meta[ix & MASK, iz & MASK, iy]
-                        note(notes, NOTE_BREAK, block, old, 0, ix + 0.5, iy + 0.5, iz + 0.5)
+                        note(
+                            notes, NOTE_BREAK, np.int64(block), np.int64(old), np.int64(0), ix + 0.5, iy + 0.5, iz + 0.5
+                        )
                     change(grid, schedule, tick, ix, iy, iz, AIR, 0)
                     count += 1
     return count

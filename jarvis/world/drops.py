@@ -134,7 +134,7 @@ def tick_drops(
                     HALF,
                     HEIGHT_OF_DROP,
                     (drop.vx, drop.vy, drop.vz),
-                    False,
+                    drop.on_ground != 0,
                     0.0,
                 )
                 drop.x, drop.y, drop.z = drop.x + dx, drop.y + dy, drop.z + dz
@@ -155,9 +155,25 @@ def tick_drops(
             and drop.y + HEIGHT_OF_DROP > player.y - 0.5
             and drop.y < player.y + player.height + 0.5
         ):
-            left = give(slots, STACK_SIZE, drop.item, drop.count, drop.damage, player.selected)
+            left = give(
+                slots,
+                STACK_SIZE,
+                np.int64(drop.item),
+                np.int64(drop.count),
+                np.int64(drop.damage),
+                np.int64(player.selected),
+            )
             if left < drop.count:
-                note(notes, NOTE_PICKUP, drop.item, drop.count - left, 0, drop.x, drop.y, drop.z)
+                note(
+                    notes,
+                    NOTE_PICKUP,
+                    np.int64(drop.item),
+                    np.int64(drop.count - left),
+                    np.int64(0),
+                    drop.x,
+                    drop.y,
+                    drop.z,
+                )
             drop.count = left
             if left == 0:
                 drop.item = 0

@@ -1,8 +1,8 @@
 """What mobs want: where to walk, how fast, whom to hit. Steering is direct, with detours round what is in the way.
 
 Facts of the game used here: animals stroll about every 120 ticks, flee for a while when hurt, and follow a player
-within 10 m who holds their food; monsters see a player within 16 m (zombies 35) that no block hides; a creeper lights its fuse
-within 3 m and gives up beyond 7; a skeleton shoots from within 15 m; spiders do not mind anyone in bright light.
+within 10 m who holds their food; monsters see a player within 16 m (zombies 35) that no block hides; a creeper lights
+its fuse within 3 m and gives up beyond 7; a skeleton shoots from within 15 m; in bright light spiders mind nobody.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ SIGHT = _by_kind(zombie=35.0, skeleton=16.0, creeper=16.0, spider=16.0)
 DAMAGE = _by_kind(zombie=MOBS["zombie"]["damage"]["normal"], spider=MOBS["spider"]["damage"]["normal"])
 EYE = MOB_HEIGHT * 0.85
 FUSE = int(MOBS["creeper"]["fuse_ticks"])
+SALT = np.int64(0)  # NOTE: keeps literals out of calls, see combat.py
 SHOT_CYCLE = 60  # ticks between a skeleton's arrows: 20 to draw, 40 of rest
 LURES = np.zeros((len(RULES.mobs) + 1, len(RULES.items)), np.uint8)
 for _mob, _foods in {
@@ -74,8 +75,8 @@ def turned(angle: float, towards: float, most: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def safe_ahead(blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float, brave: bool) -> bool:
-    """Whether a step along (dx, dz) leads neither down more than 3 m nor into lava, cactus or, for the shy, water."""
+def safe_ahead(blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float) -> bool:
+    """Whether a step along (dx, dz) leads neither 3 m down nor into lava, cactus or (when not chasing) water."""
     far = MOB_HALF[m.kind] + 0.5
     ix, iz, top = math.floor(m.x + dx * far), math.floor(m.z + dz * far), math.floor(m.y + 0.5)
     for k in range(5):
@@ -83,7 +84,7 @@ def safe_ahead(blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float, bra
         if LIQUID[shape >> 4] == 2 or TOUCH[shape >> 4] == TOUCH_CACTUS:
             return False
         if LIQUID[shape >> 4] == 1:
-            return brave or m.in_water != 0
+            return m.in_water != 0 or m.goal == GOAL_CHASE
         if HIT_COUNT[shape] > 0:
             return True
     return False
@@ -113,7 +114,7 @@ def can_hop(blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float) -> boo
 
 @njit(cache=True, nogil=True)
 def head_for(
-    blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float, brave: bool, seed: np.uint64, tick: int
+    blocks: Cells, meta: Cells, m: np.void, dx: float, dz: float, seed: np.uint64, tick: int
 ) -> tuple[float, float]:
     """Turn a wished direction (unit vector) into one that can be walked; (0, 0) to stay.
 
@@ -127,9 +128,9 @@ def head_for(
         dx, dz = dx * cos - dz * sin, dx * sin + dz * cos
         detour -= 1 if detour > 0 else -1
     blocked = m.collided != 0 and m.on_ground != 0 and not can_hop(blocks, meta, m, dx, dz)
-    if blocked or not safe_ahead(blocks, meta, m, dx, dz, brave):
-        if detour == 0 or uniform3(seed, tick, m.uid, 41) < 0.1:
-            detour = 15 if uniform3(seed, tick, m.uid, 42) < 0.5 else -15
+    if blocked or not safe_ahead(blocks, meta, m, dx, dz):
+        if detour == 0 or uniform3(seed, tick, np.int64(m.uid), SALT + 41) < 0.1:
+            detour = 15 if uniform3(seed, tick, np.int64(m.uid), SALT + 42) < 0.5 else -15
         if not blocked:
             dx, dz = 0.0, 0.0
     m.timer = detour
@@ -151,7 +152,7 @@ def notices(
                 m.goal = GOAL_IDLE
         return
     calm = m.kind == SPIDER and bright and m.flags & 2 == 0
-    if calm and (m.goal != GOAL_CHASE or uniform3(seed, tick, m.uid, 43) < 0.05):
+    if calm and (m.goal != GOAL_CHASE or uniform3(seed, tick, np.int64(m.uid), SALT + 43) < 0.05):
         m.goal = GOAL_IDLE if m.goal == GOAL_CHASE else m.goal
         return
     if distance < sight and sees(blocks, m.x, m.y + EYE[m.kind], m.z, p.x, p.y + p.eye_height, p.z):
@@ -173,13 +174,22 @@ def shoot_at(m: np.void, p: np.void, missiles: np.ndarray, seed: np.uint64, tick
     spread = 0.0075 * 6.0
     # the sum of three uniform numbers stands in for a normal one
     sx = 2.0 * (
-        uniform3(seed, tick, m.uid, 51) + uniform3(seed, tick, m.uid, 52) + uniform3(seed, tick, m.uid, 53) - 1.5
+        uniform3(seed, tick, np.int64(m.uid), SALT + 51)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 52)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 53)
+        - 1.5
     )
     sy = 2.0 * (
-        uniform3(seed, tick, m.uid, 54) + uniform3(seed, tick, m.uid, 55) + uniform3(seed, tick, m.uid, 56) - 1.5
+        uniform3(seed, tick, np.int64(m.uid), SALT + 54)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 55)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 56)
+        - 1.5
     )
     sz = 2.0 * (
-        uniform3(seed, tick, m.uid, 57) + uniform3(seed, tick, m.uid, 58) + uniform3(seed, tick, m.uid, 59) - 1.5
+        uniform3(seed, tick, np.int64(m.uid), SALT + 57)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 58)
+        + uniform3(seed, tick, np.int64(m.uid), SALT + 59)
+        - 1.5
     )
     vx, vy, vz = dx / length + sx * spread, dy / length + sy * spread, dz / length + sz * spread
     add_missile(missiles, ARROW, 0, BY_A_MOB, x, y, z, vx * 1.6, vy * 1.6, vz * 1.6)
@@ -201,7 +211,7 @@ def think(
     seed: np.uint64,
     tick: int,
 ) -> tuple[float, float, float]:
-    """Decide a mob's tick: (dx, dz, pace), a unit vector or zero and a multiple of its speed. It hits and shoots here."""
+    """Decide a mob's tick: (dx, dz, pace), a unit vector or zero and a factor of its speed. It hits and shoots here."""
     tx, tz = p.x - m.x, p.z - m.z
     flat = math.sqrt(tx * tx + tz * tz)
     high = p.y - m.y
@@ -215,7 +225,7 @@ def think(
             m.goal = GOAL_IDLE
         # a new way to run every 20 ticks, mostly away from the player
         if m.goal_ticks % 20 == 19 or m.collided:
-            angle = math.atan2(-uz, -ux) + (uniform3(seed, tick, m.uid, 44) - 0.5) * 3.0
+            angle = math.atan2(-uz, -ux) + (uniform3(seed, tick, np.int64(m.uid), SALT + 44) - 0.5) * 3.0
             m.goal_x, m.goal_z = m.x + math.cos(angle) * 8.0, m.z + math.sin(angle) * 8.0
     elif HOSTILE[m.kind]:
         notices(blocks, light, m, p, distance, bright, seed, tick)
@@ -228,7 +238,7 @@ def think(
         m.head_yaw = math.degrees(math.atan2(-tx, tz))
         if distance < 2.5:
             return 0.0, 0.0, 0.0
-        dx, dz = head_for(blocks, meta, m, ux, uz, False, seed, tick)
+        dx, dz = head_for(blocks, meta, m, ux, uz, seed, tick)
         return dx, dz, FOLLOW[m.kind]
 
     if m.goal == GOAL_CHASE:
@@ -248,12 +258,12 @@ def think(
                     shoot_at(m, p, missiles, seed, tick)
                     m.cooldown = SHOT_CYCLE
                 # it keeps its distance and steps sideways, changing its mind every second or so
-                side = 1.0 if uniform3(seed, tick // 20, m.uid, 45) < 0.5 else -1.0
+                side = 1.0 if uniform3(seed, tick // 20, np.int64(m.uid), SALT + 45) < 0.5 else -1.0
                 ahead = 1.0 if distance > 13.0 else -1.0 if distance < 7.5 else 0.0
                 dx, dz = ux * ahead - uz * side, uz * ahead + ux * side
                 length = math.sqrt(dx * dx + dz * dz)
                 dx, dz = dx / length, dz / length
-                if not safe_ahead(blocks, meta, m, dx, dz, False):
+                if not safe_ahead(blocks, meta, m, dx, dz):
                     return 0.0, 0.0, 0.0
                 return dx, dz, 0.75
         else:
@@ -262,14 +272,19 @@ def think(
             if m.cooldown == 0 and distance * distance < reach:
                 if sees(blocks, m.x, m.y + EYE[m.kind], m.z, p.x, p.y + p.eye_height, p.z):
                     m.cooldown = 20
-                    if hurt_player(p, armour, DAMAGE[m.kind], notes, BY_COW - 1 + m.kind) > 0.0:
+                    if hurt_player(p, armour, DAMAGE[m.kind], notes, BY_COW - 1 + np.int64(m.kind)) > 0.0:
                         knock(p, 0.4, tx, tz)
-            if m.kind == SPIDER and m.on_ground and 2.0 < distance < 4.0 and uniform3(seed, tick, m.uid, 46) < 0.2:
+            if (
+                m.kind == SPIDER
+                and m.on_ground
+                and 2.0 < distance < 4.0
+                and uniform3(seed, tick, np.int64(m.uid), SALT + 46) < 0.2
+            ):
                 m.vx, m.vz = ux * 0.4 + m.vx * 0.2, uz * 0.4 + m.vz * 0.2
                 m.vy = 0.4
         if flat < 0.4:
             return 0.0, 0.0, 0.0
-        dx, dz = head_for(blocks, meta, m, ux, uz, True, seed, tick)
+        dx, dz = head_for(blocks, meta, m, ux, uz, seed, tick)
         return dx, dz, 1.0
 
     if m.kind == CREEPER and m.fuse > 0:
@@ -279,15 +294,20 @@ def think(
         pace = PANIC[m.kind]
     elif m.goal == GOAL_IDLE:
         # mobs far from the player do not stroll
-        if distance < 40.0 and uniform3(seed, tick, m.uid, 47) < 1.0 / 120.0:
-            angle, far = uniform3(seed, tick, m.uid, 48) * 2.0 * math.pi, 3.0 + uniform3(seed, tick, m.uid, 49) * 7.0
+        if distance < 40.0 and uniform3(seed, tick, np.int64(m.uid), SALT + 47) < 1.0 / 120.0:
+            angle, far = (
+                uniform3(seed, tick, np.int64(m.uid), SALT + 48) * 2.0 * math.pi,
+                3.0 + uniform3(seed, tick, np.int64(m.uid), SALT + 49) * 7.0,
+            )
             m.goal, m.goal_ticks = GOAL_WANDER, 200
             m.goal_x, m.goal_z = m.x + math.cos(angle) * far, m.z + math.sin(angle) * far
-        elif distance < 6.0 and uniform3(seed, tick // 40, m.uid, 50) < 0.4:
-            m.head_yaw = turned(m.head_yaw, math.degrees(math.atan2(-tx, tz)), 10.0)
+        elif distance < 6.0 and uniform3(seed, tick // 40, np.int64(m.uid), SALT + 50) < 0.4:
+            m.head_yaw = turned(float(m.head_yaw), math.degrees(math.atan2(-tx, tz)), 10.0)
             return 0.0, 0.0, 0.0
-        elif uniform3(seed, tick, m.uid, 60) < 0.02:
-            m.head_yaw = turned(m.yaw, m.yaw + (uniform3(seed, tick, m.uid, 61) - 0.5) * 150.0, 75.0)
+        elif uniform3(seed, tick, np.int64(m.uid), SALT + 60) < 0.02:
+            m.head_yaw = turned(
+                float(m.yaw), float(m.yaw) + (uniform3(seed, tick, np.int64(m.uid), SALT + 61) - 0.5) * 150.0, 75.0
+            )
             return 0.0, 0.0, 0.0
         else:
             return 0.0, 0.0, 0.0
@@ -300,7 +320,7 @@ def think(
             return 0.0, 0.0, 0.0
     elif far < 0.7:
         return 0.0, 0.0, 0.0
-    dx, dz = head_for(blocks, meta, m, gx / far, gz / far, False, seed, tick)
-    if m.goal == GOAL_WANDER and dx == 0.0 and dz == 0.0 and uniform3(seed, tick, m.uid, 62) < 0.1:
+    dx, dz = head_for(blocks, meta, m, gx / far, gz / far, seed, tick)
+    if m.goal == GOAL_WANDER and dx == 0.0 and dz == 0.0 and uniform3(seed, tick, np.int64(m.uid), SALT + 62) < 0.1:
         m.goal = GOAL_IDLE
     return dx, dz, pace

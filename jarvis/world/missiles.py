@@ -22,7 +22,8 @@ from jarvis.world.rules import RULES
 ARROW, SNOWBALL, EGG, FALLING = 1, 2, 3, 4
 KINDS = {"arrow": ARROW, "snowball": SNOWBALL, "egg": EGG, "falling_block": FALLING}
 BY_THE_PLAYER, BY_A_MOB = 1, 2
-ARROW_ITEM = RULES.item("arrow")
+ARROW_ITEM = np.int64(RULES.item("arrow"))
+ONE = np.int64(1)  # NOTE: not a literal, see combat.py
 ARROW_DAMAGE = 2.0  # times its speed
 STUCK_LIFE, FLIGHT_LIFE = 1200, 1200  # ticks
 FALL_LIFE = 600
@@ -106,10 +107,10 @@ def block_hit(blocks: Cells, meta: Cells, x: float, y: float, z: float, dx: floa
 def _fall(blocks: Cells, meta: Cells, room: np.ndarray, m: np.void, notes: Notes) -> None:
     """A falling block: lands with NOTE_LAND (block, 0, extra 1) in the cell of its position."""
     m.vy -= 0.04
-    dx, dy, dz = sweep(blocks, meta, room, (m.x, m.y, m.z), 0.49, 0.98, (m.vx, m.vy, m.vz), False, 0.0)
+    dx, dy, dz = sweep(blocks, meta, room, (m.x, m.y, m.z), 0.49, 0.98, (m.vx, m.vy, m.vz), m.stuck != 0, 0.0)
     m.x, m.y, m.z = m.x + dx, m.y + dy, m.z + dz
     if (dy != m.vy and m.vy < 0.0) or m.age > FALL_LIFE:
-        note(notes, NOTE_LAND, m.block, 0, 1, m.x, m.y + 0.01, m.z)
+        note(notes, NOTE_LAND, np.int64(m.block), np.int64(0), np.int64(1), m.x, m.y + 0.01, m.z)
         m.kind = 0
     m.vx, m.vy, m.vz = m.vx * 0.98, m.vy * 0.98, m.vz * 0.98
 
@@ -124,7 +125,7 @@ def _strike(
     if m.kind == ARROW:
         amount = math.ceil(speed * m.damage - 1e-6)
         if m.owner == BY_THE_PLAYER and speed > 2.9:  # a fully drawn bow is always critical
-            amount += math.floor(uniform3(seed, tick, target, 31) * (amount / 2.0 + 2.0))
+            amount += math.floor(uniform3(seed, tick, np.int64(target), target + 31) * (amount / 2.0 + 2.0))
         elif m.owner == BY_A_MOB:
             amount = min(4.0, max(1.0, amount))
     if target < 0:
@@ -181,9 +182,9 @@ def tick_missiles(
                 and abs(m.x - player.x) < 1.55
                 and abs(m.z - player.z) < 1.55
                 and player.y - 1.0 < m.y < player.y + player.height + 0.5
-                and give(slots, STACK_SIZE, ARROW_ITEM, 1, 0, player.selected) == 0
+                and give(slots, STACK_SIZE, ARROW_ITEM, ONE, np.int64(0), np.int64(player.selected)) == 0
             ):
-                note(notes, NOTE_PICKUP, ARROW_ITEM, 1, 0, m.x, m.y, m.z)
+                note(notes, NOTE_PICKUP, ARROW_ITEM, ONE, np.int64(0), m.x, m.y, m.z)
                 m.kind = 0
             continue
         if m.age > FLIGHT_LIFE or m.y < -64.0:

@@ -43,8 +43,8 @@ from jarvis.world.layout import (
     note,
     uniform3,
 )
-from jarvis.world.minds import CHICKEN, CREEPER, FUSE, SHEEP, SPEED, SPIDER, can_hop, think, turned
-from jarvis.world.missiles import enters, tick_missiles
+from jarvis.world.minds import CHICKEN, CREEPER, FUSE, SALT, SHEEP, SPEED, SPIDER, can_hop, think, turned
+from jarvis.world.missiles import ONE, enters, tick_missiles
 from jarvis.world.rules import RULES
 from jarvis.world.spawning import loaded, populate, sky_darkening, spawn
 from jarvis.world.survival import endure
@@ -54,10 +54,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HOSTILE", "MAX_MOBS", "attack_mob", "mob_in", "pick_mob", "spawn", "tick_bodies"]
 
+DELAY = np.int64(10)  # ticks before loot can be picked up
 DEATH_TICKS = 20  # of falling over
 FIRE_FROM_SUN = 160  # ticks
 EXPLOSION_POWER = float(RULES.data["mobs"]["creeper"]["explosion_power"])
-EGG = RULES.item("egg")
+EGG = np.int64(RULES.item("egg"))
 EGG_CHANCE = 1.0 / 9000.0  # a tick; in the game every 6000 to 12000 ticks
 WOOL_CHANCE = 1.0 / 1000.0  # a tick on grass
 SHEARED = 1  # MOB.flags
@@ -84,26 +85,24 @@ def die(m: np.void, p: np.void, drops: np.ndarray, notes: Notes, seed: np.uint64
     """A mob's death: NOTE_KILL (kind, 1, by the player), loot, and the player's experience."""
     m.death_ticks = 1
     by_player = 1 if m.flags & HIT_BY_PLAYER else 0
-    note(notes, NOTE_KILL, m.kind, 1, by_player, m.x, m.y, m.z)
+    note(notes, NOTE_KILL, np.int64(m.kind), ONE, np.int64(by_player), m.x, m.y, m.z)
     if by_player:
-        p.xp += 5 if HOSTILE[m.kind] else 1 + math.floor(uniform3(seed, tick, m.uid, 80) * 3.0)
+        p.xp += 5 if HOSTILE[m.kind] else 1 + math.floor(uniform3(seed, tick, np.int64(m.uid), SALT + 80) * 3.0)
     for row in range(len(LOOT)):
         if LOOT[row, 0] != m.kind or (LOOT[row, 1] == WOOL and m.flags & SHEARED):
             continue
         low, high = LOOT[row, 2], LOOT[row, 3]
-        count = low + math.floor(uniform3(seed, tick, m.uid, 81 + row) * (high - low + 1))
+        count = low + math.floor(uniform3(seed, tick, np.int64(m.uid), SALT + 81 + row) * (high - low + 1))
         if count > 0:
             item = LOOT[row, 4] if m.fire_ticks > 0 else LOOT[row, 1]
-            angle = uniform3(seed, tick, m.uid, 110 + row) * 2.0 * math.pi
+            angle = uniform3(seed, tick, np.int64(m.uid), SALT + 110 + row) * 2.0 * math.pi
             vx, vz = math.cos(angle) * 0.08, math.sin(angle) * 0.08
-            add_drop(drops, item, count, 0, m.x, m.y + 0.3, m.z, vx, 0.2, vz, 10)
-            note(notes, NOTE_MOB_DROP, item, count, m.kind, m.x, m.y, m.z)
+            add_drop(drops, item, count, np.int64(0), m.x, m.y + 0.3, m.z, vx, 0.2, vz, DELAY)
+            note(notes, NOTE_MOB_DROP, item, count, np.int64(m.kind), m.x, m.y, m.z)
 
 
 @njit(cache=True, nogil=True)
-def move_mob(
-    blocks: Cells, meta: Cells, room: np.ndarray, m: np.void, dx: float, dz: float, pace: float, swims_up: bool
-) -> None:
+def move_mob(blocks: Cells, meta: Cells, room: np.ndarray, m: np.void, dx: float, dz: float, pace: float) -> None:
     """One tick of a mob's body: it walks along (dx, dz), hops over blocks, swims, and falls."""
     half, tall = MOB_HALF[m.kind], MOB_HEIGHT[m.kind]
     water, lava, fx, fy, fz = immersion(blocks, meta, m.x, m.y, m.z, half, tall)
@@ -114,7 +113,7 @@ def move_mob(
         m.fall_distance = 0.0
         m.vx, m.vz = m.vx + fx * 0.014 + dx * 0.0196 * speed, m.vz + fz * 0.014 + dz * 0.0196 * speed
         m.vy += fy * 0.014
-        if swims_up and max(water, lava) > 0.4:
+        if m.death_ticks == 0 and max(water, lava) > 0.4:
             m.vy += 0.032  # 0.04 in four ticks of five
     slip = 1.0
     if m.on_ground:
@@ -244,7 +243,7 @@ def tick_mob(
         if m.death_ticks > DEATH_TICKS:
             m.kind = 0
             return 0
-        move_mob(blocks, meta, room, m, 0.0, 0.0, 0.0, False)
+        move_mob(blocks, meta, room, m, 0.0, 0.0, 0.0)
         return 0
     ix, iy, iz = math.floor(m.x), math.floor(m.y + MOB_HEIGHT[m.kind] * 0.85), math.floor(m.z)
     level = light[ix & MASK, iz & MASK, iy] if 0 <= iy < HEIGHT else 0xF0
@@ -257,15 +256,15 @@ def tick_mob(
                 m.hp -= 1.0
                 m.hurt_ticks = 10
             m.fire_ticks -= 1
-    elif BURNS[m.kind] and sky == 15 and darkness < 4 and not m.in_water and not raining:
-        if uniform3(seed, tick, m.uid, 90) < 0.04:
-            m.fire_ticks = FIRE_FROM_SUN
+    if BURNS[m.kind] and sky == 15 and darkness < 4 and not m.in_water and not raining:
+        if uniform3(seed, tick, np.int64(m.uid), SALT + 90) < 0.04:
+            m.fire_ticks = max(m.fire_ticks, FIRE_FROM_SUN)
     if m.hp <= 0.0:
         die(m, p, drops, notes, seed, tick)
         return 0
-    if m.kind == CHICKEN and uniform3(seed, tick, m.uid, 91) < EGG_CHANCE:
-        add_drop(drops, EGG, 1, 0, m.x, m.y + 0.2, m.z, 0.0, 0.2, 0.0, 10)
-    elif m.kind == SHEEP and m.flags & SHEARED and uniform3(seed, tick, m.uid, 92) < WOOL_CHANCE:
+    if m.kind == CHICKEN and uniform3(seed, tick, np.int64(m.uid), SALT + 91) < EGG_CHANCE:
+        add_drop(drops, EGG, ONE, np.int64(0), m.x, m.y + 0.2, m.z, 0.0, 0.2, 0.0, DELAY)
+    elif m.kind == SHEEP and m.flags & SHEARED and uniform3(seed, tick, np.int64(m.uid), SALT + 92) < WOOL_CHANCE:
         if cell_shape(blocks, meta, ix, math.floor(m.y - 0.5), iz) >> 4 == GRASS_BLOCK:
             m.flags &= ~SHEARED
     if m.age % 200 == 0:
@@ -273,22 +272,22 @@ def tick_mob(
     bright = max(np.int64(level & 15), sky - darkness) >= 12
     dx, dz, pace = think(blocks, meta, light, m, p, missiles, held, offhand, bright, armour, notes, seed, tick)
     if m.kind == CREEPER and m.fuse >= FUSE:
-        note(notes, NOTE_EXPLODE, m.kind, round(EXPLOSION_POWER * 100.0), m.uid, m.x, m.y, m.z)
+        note(notes, NOTE_EXPLODE, np.int64(m.kind), round(EXPLOSION_POWER * 100.0), np.int64(m.uid), m.x, m.y, m.z)
         m.kind = 0
         return 1
     if pace > 0.0 and (dx != 0.0 or dz != 0.0):
         way = math.degrees(math.atan2(-dx, dz))
-        m.yaw = turned(m.yaw, way, 30.0)
+        m.yaw = turned(float(m.yaw), way, 30.0)
         if m.goal < 3:  # nobody to look at
-            m.head_yaw = turned(m.head_yaw, m.yaw, 20.0)
+            m.head_yaw = turned(float(m.head_yaw), float(m.yaw), 20.0)
             m.pitch = 0.0
     else:
         pace = 0.0
     # the body follows the head when it looks too far round
     away = (m.head_yaw - m.yaw + 180.0) % 360.0 - 180.0
     if abs(away) > 75.0:
-        m.yaw = turned(m.yaw, m.head_yaw, 10.0)
-    move_mob(blocks, meta, room, m, dx, dz, pace, True)
+        m.yaw = turned(float(m.yaw), float(m.head_yaw), 10.0)
+    move_mob(blocks, meta, room, m, dx, dz, pace)
     return 0
 
 
@@ -316,7 +315,7 @@ def tick_kernel(
     held, offhand = slots[HOTBAR + p.selected].item, slots[OFFHAND].item
     before = notes.count[0]
     endure(blocks, meta, light, p, armour, raining, notes)
-    count = 0
+    count = np.int64(0)
     for i in range(len(mobs)):
         if mobs[i].kind:
             count = i + 1
@@ -357,8 +356,8 @@ def tick_bodies(world: World) -> None:
         if what == NOTE_EXPLODE:
             armour = float(ARMOUR_POINTS[world.slots["item"][ARMOUR : ARMOUR + 4]].sum())
             explode(
-                world.grid, world.schedule, world.player, world.mobs, world.drops, notes, armour, world.seed, world.ticks,
-                x, y, z, amount / 100.0,
+                world.grid, world.schedule, world.player, world.mobs, world.drops, notes, armour, world.seed,
+                world.ticks, x, y, z, amount / 100.0,
             )  # fmt: skip
         elif what == NOTE_LAND and extra == 1:
             cell = math.floor(x), math.floor(y), math.floor(z)
@@ -373,7 +372,7 @@ def tick_bodies(world: World) -> None:
 
 @njit(cache=True, nogil=True)
 def pick_mob(mobs: np.ndarray, x: float, y: float, z: float, dx: float, dy: float, dz: float, reach: float) -> int:
-    """Index of the nearest mob that a ray from (x, y, z) along the unit (dx, dy, dz) meets within ``reach``; -1: none."""
+    """Index of the nearest mob that a ray along the unit (dx, dy, dz) meets within ``reach`` metres; -1: none."""
     best, index = 1.0, -1
     for i in range(len(mobs)):
         m = mobs[i]

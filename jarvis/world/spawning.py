@@ -21,8 +21,9 @@ from jarvis.world.rules import RULES
 HP = np.array([0.0] + [facts["hp"] for facts in RULES.data["mobs"].values()])
 MONSTERS = np.flatnonzero(HOSTILE)  # kinds that come in the dark, all equally often
 ANIMALS = np.array([kind for kind in range(1, len(RULES.mobs) + 1) if not HOSTILE[kind]], np.int64)
+SALT = np.int64(0)  # NOTE: keeps literals out of calls, see combat.py
 MAX_MONSTERS, MAX_ANIMALS = 24, 12
-TRIES = 6  # places looked at per tick
+TRIES = 4  # places looked at per tick, every second one on the surface
 NEAREST, FARTHEST = 24.0, 80.0  # metres from the player
 FORGOTTEN, MAY_BE_FORGOTTEN = 96.0, 32.0
 ANIMAL_PERIOD = 400  # ticks
@@ -38,14 +39,14 @@ def sky_darkening(time: int, raining: bool) -> int:
 
 @njit(cache=True, nogil=True)
 def spawn(mobs: np.ndarray, kind: int, x: float, y: float, z: float, seed: np.uint64, draw: int) -> int:
-    """Put a mob into a free slot, feet at (x, y, z); its index, or -1 if all are taken. ``draw`` becomes its ``uid``."""
+    """Put a mob into a free slot, feet at (x, y, z); its index, -1 if all are taken. ``draw`` becomes its ``uid``."""
     for i in range(len(mobs)):
         m = mobs[i]
         if m.kind == 0:
             m.kind, m.uid = kind, draw
             m.x, m.y, m.z = x, y, z
             m.vx, m.vy, m.vz = 0.0, 0.0, 0.0
-            m.yaw = uniform3(seed, draw, kind, 1) * 360.0 - 180.0
+            m.yaw = uniform3(seed, draw, kind, SALT + 1) * 360.0 - 180.0
             m.head_yaw, m.pitch = m.yaw, 0.0
             m.on_ground, m.in_water, m.collided, m.fall_distance = 0, 0, 0, 0.0
             m.hp = HP[kind]
@@ -105,22 +106,26 @@ def populate(
         dx, dy, dz = m.x - p.x, m.y - p.y, m.z - p.z
         far = dx * dx + dy * dy + dz * dz
         if far > FORGOTTEN * FORGOTTEN or (
-            far > MAY_BE_FORGOTTEN * MAY_BE_FORGOTTEN and m.age > 600 and uniform3(seed, tick, m.uid, 70) < 1.0 / 800.0
+            far > MAY_BE_FORGOTTEN * MAY_BE_FORGOTTEN
+            and m.age > 600
+            and uniform3(seed, tick, np.int64(m.uid), SALT + 70) < 1.0 / 800.0
         ):
             m.kind = 0
     if monsters < MAX_MONSTERS:
         for t in range(TRIES):
-            bits = hash3(seed, tick, t, 71)
+            bits = hash3(seed, tick, t, SALT + 71)
             x = math.floor(p.x) + np.int64(bits & np.uint64(0xFFFF)) % 161 - 80
             z = math.floor(p.z) + np.int64(bits >> np.uint64(16) & np.uint64(0xFFFF)) % 161 - 80
             if not loaded(chunk_at, x, z):
                 continue
-            y = 1 + np.int64(bits >> np.uint64(32) & np.uint64(0xFFFF)) % (np.int64(top[x & MASK, z & MASK]) + 1)
-            if y >= HEIGHT or blocks[x & MASK, z & MASK, y] != 0 or blocks[x & MASK, z & MASK, y - 1] == 0:
+            y = np.int64(top[x & MASK, z & MASK])
+            if t & 1:
+                y = 1 + np.int64(bits >> np.uint64(32) & np.uint64(0xFFFF)) % (y + 1)
+            if y == 0 or y >= HEIGHT or blocks[x & MASK, z & MASK, y] != 0 or blocks[x & MASK, z & MASK, y - 1] == 0:
                 continue
             kind = MONSTERS[np.int64(bits >> np.uint64(48) & np.uint64(0xFF)) % len(MONSTERS)]
             for k in range(4):  # the group: each further one a few steps off
-                more = hash3(seed, tick, t * 8 + k, 72)
+                more = hash3(seed, tick, t * 8 + k, SALT + 72)
                 if k > 0:
                     x += np.int64(more & np.uint64(0xFF)) % 11 - 5
                     z += np.int64(more >> np.uint64(8) & np.uint64(0xFF)) % 11 - 5
@@ -142,7 +147,7 @@ def populate(
                     if spawn(mobs, kind, x + 0.5, float(y), z + 0.5, seed, uid) >= 0:
                         monsters += 1
     if tick % ANIMAL_PERIOD == 0 and animals < MAX_ANIMALS:
-        bits = hash3(seed, tick, 0, 73)
+        bits = hash3(seed, tick, SALT, SALT + 73)
         x = math.floor(p.x) + np.int64(bits & np.uint64(0xFFFF)) % 161 - 80
         z = math.floor(p.z) + np.int64(bits >> np.uint64(16) & np.uint64(0xFFFF)) % 161 - 80
         y = np.int64(top[x & MASK, z & MASK])
