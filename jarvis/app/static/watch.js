@@ -293,16 +293,16 @@ function release(what) {
 
 async function engage() {
   if (!state.human || engaged || lost || state.closed || state.status !== "playing") return;
-  try {
-    // Raw counts where the system has them: no acceleration.
-    await $("screen").requestPointerLock({ unadjustedMovement: true }).catch(() => $("screen").requestPointerLock());
-    locked = document.pointerLockElement === $("screen");
-  } catch { locked = false; }
   engaged = true;
   document.body.classList.add("engaged");
   $("stage").focus({ preventScroll: true });
   wish({ pause: false });
   veil();
+  try {
+    // Raw counts where the system has them: no acceleration.
+    await $("screen").requestPointerLock({ unadjustedMovement: true }).catch(() => $("screen").requestPointerLock());
+  } catch { /* without the lock, what moves over the page counts */ }
+  if (!engaged && document.pointerLockElement) document.exitPointerLock();
 }
 
 function disengage() {
