@@ -3,8 +3,8 @@
     observation, info = env.reset(task, seed)                # jarvis.core.Environment: Observation and Step
     observation, reward, terminated, truncated, info = env.step(Action.of("forward"))
 
-`reset(seed=7)` without a task, then `step` with a dictionary of MineRL's keys, give {"pov": ...} where the above gives an
-Observation. The task of such an episode is `reset(options={"task": task})`'s, or the constructor's, or free play.
+`reset(seed=7)` without a task, then `step` with a dictionary of MineRL's keys, give {"pov": ...} where the above gives
+an Observation. The task of such an episode is `reset(options={"task": task})`'s, or the constructor's, or free play.
 
 info, each tick: tick (how many were played), events (of the last one), inventory {item: count}, equipped_items,
 location_stats, life_stats, isGuiOpen, milestones {name: tick}, success, and the totals since reset mine_block,

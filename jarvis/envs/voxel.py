@@ -67,8 +67,8 @@ class VoxelEnv(EpisodeEnv):
         show_cursor: bool = True,
         hud: bool = True,
     ) -> None:
-        """fov: vertical degrees. palette: 0 is the standard look. show_cursor: False leaves the mouse cursor undrawn, as
-        in recordings. hud: False leaves hotbar, hearts and screens undrawn too."""
+        """fov: vertical degrees. palette: 0 is the standard look. show_cursor: False leaves the mouse cursor undrawn,
+        as in recordings. hud: False leaves hotbar, hearts and screens undrawn too."""
         for side, value in (("width", width), ("height", height)):
             if not SMALLEST <= value <= LARGEST:
                 raise ValueError(f"{side}: {value}, expected {SMALLEST} to {LARGEST} pixels")

@@ -1,9 +1,9 @@
 """The land around the player: chunks are made when they come near, remembered if they were changed, forgotten if not.
 
-    chunks = Chunks(TerrainConfig(seed=7))
-    x, y, z = chunks.find_spawn()
-    chunks.ensure(x, z)                 # every chunk within six, nearest first, lit
-    chunks.ensure(x, z, limit=2)        # each tick of play
+chunks = Chunks(TerrainConfig(seed=7))
+x, y, z = chunks.find_spawn()
+chunks.ensure(x, z)                 # every chunk within six, nearest first, lit
+chunks.ensure(x, z, limit=2)        # each tick of play
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jarvis.world.layout import (
     BRICK,
     CHUNK,
     HEIGHT,
+    LIVELY,
     MASK,
     SEA_LEVEL,
     UNLOADED,
@@ -45,6 +46,7 @@ def install(grid: Grid, cx: int, cz: int, blocks: np.ndarray, meta: np.ndarray, 
     for bi in range(i0 >> 3, (i0 + CHUNK) >> 3):
         for bk in range(k0 >> 3, (k0 + CHUNK) >> 3):
             grid.bricks[bi, bk] = 0
+    lively = 0
     for i in range(CHUNK):
         for k in range(CHUNK):
             top = 0
@@ -52,11 +54,14 @@ def install(grid: Grid, cx: int, cz: int, blocks: np.ndarray, meta: np.ndarray, 
                 block = blocks[i, k, y]
                 grid.blocks[i0 + i, k0 + k, y] = block
                 grid.meta[i0 + i, k0 + k, y] = meta[i, k, y]
+                if LIVELY[block]:
+                    lively |= 1 << (y >> 4)
                 if block != 0:
                     top = y + 1
                     grid.bricks[(i0 + i) // BRICK, (k0 + k) // BRICK, y // BRICK] += 1
             grid.top[i0 + i, k0 + k] = top
             grid.biome[i0 + i, k0 + k] = biome[i, k]
+    grid.lively[cx & SLOT, cz & SLOT] = lively
     slot = grid.chunk_at[cx & SLOT, cz & SLOT]
     slot[0], slot[1] = cx, cz
     light.relight_chunk(grid, cx, cz)
@@ -64,7 +69,7 @@ def install(grid: Grid, cx: int, cz: int, blocks: np.ndarray, meta: np.ndarray, 
 
 @njit(cache=True, nogil=True)
 def evict(grid: Grid, sx: int, sz: int) -> None:
-    """Empty a slot. What is not loaded is dark bedrock that no picture shows, so that neither light nor bodies enter."""
+    """Empty a slot. What is not loaded is dark bedrock that no picture shows: neither light nor bodies enter."""
     i0, k0 = sx * CHUNK, sz * CHUNK
     grid.blocks[i0 : i0 + CHUNK, k0 : k0 + CHUNK] = BEDROCK
     grid.meta[i0 : i0 + CHUNK, k0 : k0 + CHUNK] = 0
@@ -74,9 +79,7 @@ def evict(grid: Grid, sx: int, sz: int) -> None:
     grid.chunk_at[sx, sz] = UNLOADED
 
 
-def generate_chunk(
-    config: TerrainConfig, cx: int, cz: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def generate_chunk(config: TerrainConfig, cx: int, cz: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A new chunk: (16, 16, 128) uint8 blocks and meta by [x, z, y], (16, 16) uint8 biome. The same every time."""
     seed, forced, factors, flat = config.numbers()
     blocks = np.empty((CHUNK, CHUNK, HEIGHT), np.uint8)

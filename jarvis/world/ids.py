@@ -1,7 +1,7 @@
 """Block ids and block facts as constants of the kernels, taken from the rules.
 
-NOTE: numba bakes these into compiled code and caches that by the source file's time stamp. Whoever changes block ids or facts in
-``data/rules.json`` clears the cache: ``find . -name "*.nb?" -delete``.
+NOTE: numba bakes these into compiled code and caches that by the source file's time stamp. Whoever changes block ids or
+facts in ``data/rules.json`` clears the cache: ``find . -name "*.nb?" -delete``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a voxel world lies in memory: the block window, the records of bodies, and hashes that replace random numbers.
 
-Axes: x east, y up, z south, in metres. A cell is addressed as ``array[x & 255, z & 255, y]``: the world is unbounded in x
-and z, and the 256 x 256 columns around the player are kept in arrays that wrap round. Yaw 0 looks south (+z), yaw 90 looks
-west (-x), pitch 90 looks straight down, as in Minecraft:
+Axes: x east, y up, z south, in metres. A cell is addressed as ``array[x & 255, z & 255, y]``: the world is unbounded
+in x and z, and the 256 x 256 columns around the player are kept in arrays that wrap round. Yaw 0 looks south (+z), yaw
+90 looks west (-x), pitch 90 looks straight down, as in Minecraft:
 
     look = (-sin(yaw) cos(pitch), -sin(pitch), cos(yaw) cos(pitch))
 
@@ -35,6 +35,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import boolean, float64, int64, njit, typeof, uint64, void
 
+from jarvis.world.rules import RULES
+
 WINDOW = 256  # columns kept along x and along z
 MASK = WINDOW - 1
 HEIGHT = 128  # cells along y
@@ -49,6 +51,15 @@ FACING_DX = np.array([0, -1, 0, 1], np.int64)
 FACING_DZ = np.array([1, 0, -1, 0], np.int64)
 
 
+# Blocks that random ticks can change (updates.py), by id. Natural leaves are not: they are marked when a log goes.
+LIVELY = np.array(
+    [
+        name in ("grass_block", "farmland", "wheat", "ice", "cactus", "redstone_ore") or name.endswith("_sapling")
+        for name in RULES.blocks
+    ]
+)
+
+
 class Grid(NamedTuple):
     """The block window. Numba kernels take it whole."""
 
@@ -58,6 +69,7 @@ class Grid(NamedTuple):
     bricks: np.ndarray  # (32, 32, 16) uint16, cells of a brick that are not air
     top: np.ndarray  # (256, 256) uint8, 1 + the highest cell that is not air; 0 for an empty column
     biome: np.ndarray  # (256, 256) uint8 biome ids (terrain.BIOMES)
+    lively: np.ndarray  # (16, 16) uint8 by chunk slot, bit y // 16: something there may change by itself (see LIVELY)
     chunk_at: np.ndarray  # (16, 16, 2) int32, chunk coordinates (cx, cz) held by each slot, or UNLOADED
 
 
@@ -71,6 +83,7 @@ def empty_grid() -> Grid:
         bricks=np.zeros((WINDOW // BRICK, WINDOW // BRICK, HEIGHT // BRICK), np.uint16),
         top=np.zeros((WINDOW, WINDOW), np.uint8),
         biome=np.zeros((WINDOW, WINDOW), np.uint8),
+        lively=np.zeros((WINDOW_CHUNKS, WINDOW_CHUNKS), np.uint8),
         chunk_at=np.full((WINDOW_CHUNKS, WINDOW_CHUNKS, 2), UNLOADED, np.int32),
     )
 
@@ -97,6 +110,8 @@ def put_block(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> None
     old = grid.blocks[i, k, y]
     grid.blocks[i, k, y] = block
     grid.meta[i, k, y] = meta
+    if LIVELY[block]:
+        grid.lively[i >> 4, k >> 4] |= 1 << (y >> 4)
     if old == 0 and block != 0:
         grid.bricks[i >> 3, k >> 3, y >> 3] += 1
         if y >= grid.top[i, k]:
@@ -119,8 +134,8 @@ def chunk_loaded(grid: Grid, cx: int, cz: int) -> bool:
 
 # Random numbers are hashes of what they are for, so that no order of evaluation can change them.
 #
-# NOTE: what kernels call with integers of many widths has its signature written down (above, too). Without it numba compiles the
-# function anew for every combination: forty times for hash3, which was a third of the wait before the first frame.
+# NOTE: what kernels call with integers of many widths has its signature written down. Without it numba compiles the
+# function anew for every combination: forty times for hash3, a third of the wait before the first frame.
 
 
 @njit(uint64(uint64), cache=True, nogil=True)

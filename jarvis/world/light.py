@@ -1,8 +1,8 @@
 """Light: how far sky and lamps shine, exactly, after any change of blocks, whatever the order in which chunks arrive.
 
-Both kinds of light lose one level a cell, more in leaves, water and ice, everything in opaque blocks; the sky's full light
-falls straight down without loss. The levels of a set of loaded chunks are the largest that satisfy this, which is unique, so
-floods may run in any order. Bytes are ``sky << 4 | block``.
+Both kinds of light lose one level a cell, more in leaves, water and ice, everything in opaque blocks; the sky's full
+light falls straight down without loss. The levels of a set of loaded chunks are the largest that satisfy this, which is
+unique, so floods may run in any order. Bytes are ``sky << 4 | block``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def emission(block: int, meta: int) -> int:
 
 @njit(void(GRID, int32[::1], int64, int64, int64), cache=True, nogil=True)
 def _flood(grid: Grid, queue: np.ndarray, head: int, tail: int, shift: int) -> None:
-    """Spread one kind of light from the queued cells (window index i << 15 | k << 7 | y) to where it is brighter than before."""
+    """Spread one kind of light from the queued cells (i << 15 | k << 7 | y) to where it is brighter than before."""
     light, blocks = grid.light, grid.blocks
     keep = 0x0F if shift == SKY else 0xF0
     while head != tail:
@@ -65,7 +65,7 @@ def _flood(grid: Grid, queue: np.ndarray, head: int, tail: int, shift: int) -> N
 def _darken(
     grid: Grid, removals: np.ndarray, levels: np.ndarray, queue: np.ndarray, i: int, k: int, y: int, shift: int
 ) -> int:
-    """Take one kind of light from a cell and from all that it lit; cells that still shine are queued. Returns how many."""
+    """Take one kind of light from a cell and all that it lit; cells that still shine are queued. Returns how many."""
     light = grid.light
     keep = 0x0F if shift == SKY else 0xF0
     head, tail, found = 0, 1, 0

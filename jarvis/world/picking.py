@@ -14,6 +14,8 @@ from jarvis.world.shapes import SHAPES
 FACE_DX = (-1, 1, 0, 0, 0, 0)  # faces 0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z
 FACE_DY = (0, 0, -1, 1, 0, 0)
 FACE_DZ = (0, 0, 0, 0, -1, 1)
+START, COUNT, SEE = SHAPES.see_start, SHAPES.see_count, SHAPES.see_boxes
+FULL = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0], np.float32)
 
 
 class Hit(NamedTuple):
@@ -39,7 +41,7 @@ def look_vector(yaw: float, pitch: float) -> tuple[float, float, float]:
 def _box_entry(
     ox: float, oy: float, oz: float, ix: float, iy: float, iz: float, box: np.ndarray, x: int, y: int, z: int
 ) -> tuple[float, int]:
-    """Distance at which a ray enters a box of cell (x, y, z) and the face; 1e30 for a miss. (ix, iy, iz) is 1 / direction."""
+    """Where a ray enters a box of cell (x, y, z), and the face; 1e30 for a miss. (ix, iy, iz) is 1 / direction."""
     near, far, face = 0.0, 1e30, -1
     for axis in range(3):
         if axis == 0:
@@ -62,10 +64,8 @@ def _box_entry(
 
 @njit(cache=True, nogil=True)
 def _pick(
-    grid: Grid,
-    start: np.ndarray,
-    count: np.ndarray,
-    boxes: np.ndarray,
+    blocks: np.ndarray,
+    metas: np.ndarray,
     ox: float,
     oy: float,
     oz: float,
@@ -75,30 +75,29 @@ def _pick(
     reach: float,
     liquid: int,
 ) -> tuple[int, int, int, int, float]:
-    """First block within ``reach`` along a unit ray; ``liquid`` is a block id whose sources count as full cubes, or 0."""
+    """First block within ``reach`` along a unit ray; sources of block id ``liquid``, unless 0, count as full cubes."""
     tiny = 1e-12
     dx = tiny if abs(dx) < tiny else dx
     dy = tiny if abs(dy) < tiny else dy
     dz = tiny if abs(dz) < tiny else dz
     ix, iy, iz = 1.0 / dx, 1.0 / dy, 1.0 / dz
-    x, y, z = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
+    x, y, z = math.floor(ox), math.floor(oy), math.floor(oz)
     sx, sy, sz = (1 if dx > 0 else -1), (1 if dy > 0 else -1), (1 if dz > 0 else -1)
     tx = (x + (dx > 0) - ox) * ix
     ty = (y + (dy > 0) - oy) * iy
     tz = (z + (dz > 0) - oz) * iz
     t = 0.0
-    full = np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0], np.float32)
     while t <= reach:
         if 0 <= y < HEIGHT:
-            block = grid.blocks[x & MASK, z & MASK, y]
+            block = blocks[x & MASK, z & MASK, y]
             if block != 0:
-                meta = grid.meta[x & MASK, z & MASK, y]
+                meta = metas[x & MASK, z & MASK, y]
                 best, face = 1e30, -1
                 if block == liquid and meta == 0:
-                    best, face = _box_entry(ox, oy, oz, ix, iy, iz, full, x, y, z)
+                    best, face = _box_entry(ox, oy, oz, ix, iy, iz, FULL, x, y, z)
                 shape = 16 * np.int64(block) + (meta & 15)
-                for k in range(start[shape], start[shape] + count[shape]):
-                    entry, side = _box_entry(ox, oy, oz, ix, iy, iz, boxes[k], x, y, z)
+                for k in range(START[shape], START[shape] + COUNT[shape]):
+                    entry, side = _box_entry(ox, oy, oz, ix, iy, iz, SEE[k], x, y, z)
                     if entry < best:
                         best, face = entry, side
                 if best <= reach:
@@ -119,9 +118,7 @@ def pick_block(
 
     Liquids are looked through, but for the sources of block id ``liquid``. A box that contains the eye is not seen.
     """
-    x, y, z, face, distance = _pick(
-        grid, SHAPES.see_start, SHAPES.see_count, SHAPES.see_boxes, *eye, *look, reach, liquid
-    )
+    x, y, z, face, distance = _pick(grid.blocks, grid.meta, *eye, *look, reach, liquid)
     if face < 0:
         return None
     point = [eye[axis] + look[axis] * distance for axis in range(3)]

@@ -1,7 +1,7 @@
 """The rules of the game as data: blocks, items, recipes, smelting, tools, food, mobs, player and world constants.
 
-``RULES`` is made from ``data/rules.json`` (facts of Minecraft Java 1.16.5, a subset). Names are Minecraft's. Block ids are the
-file's; item ids start at 1 in the file's order, 0 is an empty slot.
+``RULES`` is made from ``data/rules.json`` (facts of Minecraft Java 1.16.5, a subset). Names are Minecraft's. Block ids
+are the file's; item ids start at 1 in the file's order, 0 is an empty slot.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BlockTable(NamedTuple):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A crafting recipe. ``shape`` holds rows of allowed item-id sets (empty set: nothing); shapeless: one row of ingredients."""
+    """A recipe. ``shape`` holds rows of sets of allowed item ids (empty: nothing there); shapeless: one row of them."""
 
     result: int
     count: int
@@ -44,7 +44,7 @@ class Recipe:
 class Rules:
     """Everything the rule file says, by name and by id."""
 
-    def __init__(self, data: dict[str, Any]):
+    def __init__(self, data: dict[str, Any]) -> None:
         self.data = data
         self.blocks: tuple[str, ...] = tuple(sorted(data["blocks"], key=lambda name: data["blocks"][name]["id"]))
         self.block_id = {name: data["blocks"][name]["id"] for name in self.blocks}

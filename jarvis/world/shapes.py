@@ -1,12 +1,13 @@
 """Which part of its cell a block fills: boxes to see and point at, boxes to collide with, by block id and meta.
 
-A shape is a list of boxes (x0, y0, z0, x1, y1, z1) in metres inside the cell; collision boxes of fences reach 1.5 m high.
-``kind`` tells a renderer how to draw the block: CUBE (opaque), CUTOUT (a full cube with holes in its texture), CROSS (two diagonal
-planes), BOXES (the visual boxes), LIQUID, NOTHING.
+A shape is a list of boxes (x0, y0, z0, x1, y1, z1) in metres inside the cell; collision boxes of fences reach 1.5 m
+high. ``kind`` tells a renderer how to draw the block: CUBE (opaque), CUTOUT (a full cube with holes in its texture),
+CROSS (two diagonal planes), BOXES (the visual boxes), LIQUID, NOTHING.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -80,7 +81,7 @@ def visual_boxes(name: str, meta: int) -> list[Box]:
             return [turned((0, 5 * p, 7 * p, 2 * p, 1, 1), facing), turned((14 * p, 5 * p, 7 * p, 1, 1, 1), facing)]
         return [turned((0, 5 * p, 7 * p, 1, 1, 9 * p), facing)]
     if name == "white_bed":
-        return [(0, 3 * p, 0, 1, 9 * p, 1)]
+        return [(0, 0, 0, 1, 9 * p, 1)]
     if name == "snow":
         return [(0, 0, 0, 1, 2 * p, 1)]
     if name == "farmland":
@@ -126,7 +127,7 @@ def shape_kind(name: str) -> int:
 def build_shapes() -> Shapes:
     """Tables of all shapes."""
 
-    def tabled(boxes_of) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def tabled(boxes_of: Callable[[str, int], list[Box]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         start, count, boxes = [], [], []
         for name in RULES.blocks:
             for meta in range(METAS):

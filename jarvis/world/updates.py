@@ -1,7 +1,8 @@
 """What blocks do by themselves: liquids flow, sand falls, torches need walls, crops grow, leaves decay.
 
-A change to a cell puts it and its six neighbours on the schedule (``wake``); ``tick_updates`` runs what is due, and a few random
-cells near the player besides, as the game does. Cells that changed are listed for the caller to relight and to remember.
+A change to a cell puts it and its six neighbours on the schedule (``wake``); ``tick_updates`` runs what is due, and a
+few random cells near the player besides, as the game does. Cells that changed are listed for the caller to relight and
+to remember.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import boolean, int64, njit, typeof, void
+from numba import boolean, int64, njit, typeof, uint64, void
 
 from jarvis.world.ids import (
     AIR,
@@ -19,7 +20,6 @@ from jarvis.world.ids import (
     CACTUS,
     COBBLESTONE,
     DANDELION,
-    DIMS,
     DIRT,
     FARMLAND,
     GLASS_PANE,
@@ -58,10 +58,12 @@ from jarvis.world.layout import (
     FACING_DZ,
     GRID,
     HEIGHT,
+    LIVELY,
     MASK,
     NOTE_BREAK,
     NOTE_FALL,
     NOTE_GROW,
+    WINDOW_CHUNKS,
     Grid,
     Notes,
     chunk_loaded,
@@ -236,6 +238,7 @@ def _doubt_leaves(grid: Grid, x: int, y: int, z: int) -> None:
             for ny in range(max(0, y - LEAF_REACH), min(HEIGHT, y + LEAF_REACH + 1)):
                 if is_leaves(grid.blocks[nx & MASK, nz & MASK, ny]):
                     grid.meta[nx & MASK, nz & MASK, ny] |= 2
+                    grid.lively[(nx & MASK) >> 4, (nz & MASK) >> 4] |= 1 << (ny >> 4)
 
 
 @njit(void(GRID, typeof(empty_schedule()), int64, int64, int64, int64, int64, int64), cache=True, nogil=True)
@@ -514,13 +517,17 @@ def tick_updates(
         for cz in range(pcz - RANDOM_CHUNKS, pcz + RANDOM_CHUNKS + 1):
             if not chunk_loaded(grid, cx, cz):
                 continue
-            for section in range(HEIGHT // 16):
-                # one hash gives three cells of 12 bits each and their luck
-                bits = hash3(seed, tick, cx * 8 + section, cz)
-                for draw in range(RANDOM_TICKS):
-                    cell = int((bits >> np.uint64(20 * draw)) & np.uint64(0xFFF))
-                    x, z, y = cx * 16 + (cell & 15), cz * 16 + (cell >> 4 & 15), section * 16 + (cell >> 8)
-                    block = grid.blocks[x & MASK, z & MASK, y]
-                    if block > STONE and (DIMS[block] < 15 or block == GRASS_BLOCK or block == REDSTONE_ORE):
-                        luck = int(hash3(seed, tick, cell, cx * 31 + cz + section) & np.uint64(0xFFFF))
-                        _random_cell(grid, schedule, notes, tick, x, y, z, luck)
+            lively = int(grid.lively[cx & (WINDOW_CHUNKS - 1), cz & (WINDOW_CHUNKS - 1)])
+            section = 0
+            while lively >> section:
+                if (lively >> section) & 1:
+                    # one hash gives three cells of 12 bits each
+                    bits = hash3(seed, tick, cx * 8 + section, cz)
+                    for draw in range(RANDOM_TICKS):
+                        cell = int((bits >> uint64(20 * draw)) & uint64(0xFFF))
+                        x, z, y = cx * 16 + (cell & 15), cz * 16 + (cell >> 4 & 15), section * 16 + (cell >> 8)
+                        block = grid.blocks[x & MASK, z & MASK, y]
+                        if LIVELY[block] or is_leaves(block):
+                            luck = int(hash3(seed, tick, cell, cx * 31 + cz + section) & uint64(0xFFFF))
+                            _random_cell(grid, schedule, notes, tick, x, y, z, luck)
+                section += 1
