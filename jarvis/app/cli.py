@@ -139,16 +139,16 @@ def play(
     episodes: Annotated[int, typer.Option("--episodes", min=1, help="How many; each has the next seed.")] = 1,
     max_ticks: Annotated[
         int | None,
-        typer.Option("--max-ticks", min=1, help="Ends an episode; 20 ticks are a second. Without it, the task says when."),
+        typer.Option("--max-ticks", min=1, help="Ends an episode, 20 a second; else the task does."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where files go. Without it, the next free runs/TASK_000.")
+        Path | None, typer.Option("--out", metavar="DIR", help="Where files go; else the next free runs/TASK_000.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it live on a local page, in real time.")] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page; 0 takes a free one.")] = 0,
     width: Annotated[
-        int | None, typer.Option("--width", min=1, help="Of the picture. Without it, the environment's own.")
+        int | None, typer.Option("--width", min=1, help="Of the picture; else the environment's own.")
     ] = None,
     height: Annotated[int | None, typer.Option("--height", min=1, help="Likewise.")] = None,
     seed: Seed = None,
@@ -201,7 +201,7 @@ def _start_in_words(start: Any) -> str:
     parts = []
     for name, value in start.to_json().items():
         if isinstance(value, dict):
-            value = ", ".join(f"{count} {item}" if isinstance(count, int) else f"{item} {count}" for item, count in value.items())
+            value = ", ".join(f"{part} {key}" if name != "rarity" else f"{key} {part}" for key, part in value.items())
         parts.append(str(value) if name == "inventory" else f"{name} {value}")
     return "; ".join(parts) or "new world"
 

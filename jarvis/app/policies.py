@@ -157,7 +157,7 @@ class _Player:
         calm = 0.35 if "attack" in keys else 1.0
         self.speed = 0.85 * self.speed + calm * random.normal(0.0, (0.6, 1.3))
         pull = 0.02 * (_GAZE - self.pitch)
-        turn = np.clip(self.speed + (pull, 0.0), -20.0, 20.0)
+        turn = np.clip(self.speed + np.array([pull, 0.0]), -20.0, 20.0)
         turn[0] = np.clip(self.pitch + turn[0], -90.0, 90.0) - self.pitch
         self.pitch += float(turn[0])
         if random.random() < _HOTBAR_CHANCE:

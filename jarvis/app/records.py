@@ -33,6 +33,7 @@ from jarvis.core.files import DONE, append_json_line, atomic_write, is_done, rea
 __all__ = ["ActionFile", "EventFile", "RunFolder", "VideoFile", "config_hash", "versions"]
 
 FPS = 20
+_WAY_OUT = "choose another --out, or add --overwrite"
 _OURS = ("results.jsonl", "config.json", DONE, "episode_*.mp4", "episode_*.jsonl", "episode_*.txt", ".episode_*.tmp*")
 
 
@@ -108,7 +109,7 @@ class ActionFile(_GrowingFile):
 
     def begin(self, beginning: Beginning) -> None:
         """Opens the file."""
-        self._file = open(self.temporary, "w", encoding="utf-8")  # noqa: SIM115 - closed in `end`
+        self._file = open(self.temporary, "w", encoding="utf-8")  # closed in `end`
 
     def tick(self, tick: Tick) -> None:
         """One more line."""
@@ -182,7 +183,7 @@ class RunFolder:
         if overwrite:
             self._clear()
         elif is_done(self.path):
-            raise FileExistsError(f"{self.path} is already finished; choose another --out, or add --overwrite")
+            raise FileExistsError(f"{self.path} is already finished; {_WAY_OUT}")
         elif any(self.path.iterdir()):
             self._carry_on()
         write_json(self.path / "config.json", dict(config))
@@ -197,9 +198,9 @@ class RunFolder:
         results = self.path / "results.jsonl"
         config = self.path / "config.json"
         if not config.is_file():
-            raise FileExistsError(f"{self.path} is not empty; choose another --out, or add --overwrite")
+            raise FileExistsError(f"{self.path} is not empty; {_WAY_OUT}")
         if config_hash(json.loads(config.read_text())) != self.config_hash:
-            raise FileExistsError(f"{self.path} holds another, unfinished run; choose another --out, or add --overwrite")
+            raise FileExistsError(f"{self.path} holds another, unfinished run; {_WAY_OUT}")
         lines = list(read_json_lines(results)) if results.is_file() else []
         complete = [line for line in lines if line["aborted"] != "interrupted"]
         self.lines = {line["episode"]: line for line in complete}

@@ -1,6 +1,6 @@
 """What `jarvis play` does: some episodes of one task, told to the terminal, the files and the page.
 
-    python -m jarvis play --task craft_diamond --policy random --episodes 2 --out runs/first
+python -m jarvis play --task craft_diamond --policy random --episodes 2 --out runs/first
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class PlayConfig:
     env_options: Mapping[str, Any] = field(default_factory=dict)  # more for the environment's constructor
 
 
-def play(config: PlayConfig, say: Callable[[str], None] = print, tell: Callable[[dict[str, Any]], None] | None = None) -> int:
+def play(
+    config: PlayConfig, say: Callable[[str], None] = print, tell: Callable[[dict[str, Any]], None] | None = None
+) -> int:
     """Plays the episodes and returns the exit code: 0 all were played, 3 some were aborted, 1 all were, 130 Ctrl-C.
 
     say: gets plain lines for a person. tell: gets each episode's result. Raises JarvisError before anything is played
@@ -120,12 +122,7 @@ def play(config: PlayConfig, say: Callable[[str], None] = print, tell: Callable[
                 return INTERRUPTED
         run.finish()
     aborted = sum(line["aborted"] is not None for line in lines)
-    return DONE if not aborted else FAILED if aborted == len(lines) == 1 and _is_ours(lines[0]) else PARTIAL
-
-
-def _is_ours(line: Mapping[str, Any]) -> bool:
-    """Whether the player, and not the simulator, broke the episode."""
-    return str(line["aborted"]).startswith("policy")
+    return DONE if not aborted else FAILED if aborted == len(lines) else PARTIAL
 
 
 def _environment(name: str, options: Mapping[str, Any], task: Task) -> Environment:
@@ -167,4 +164,3 @@ def _summary(outcome: Outcome) -> str:
     if outcome.aborted:
         verdict = f"aborted: {outcome.aborted}"
     return f"{verdict}, {outcome.ticks} ticks, {rate:.0f} ticks/s"
-

@@ -28,7 +28,7 @@ class SettingsError(JarvisError, ValueError):
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """The mapping of a YAML file. Raises SettingsError, naming the file, for anything else."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         value = yaml.safe_load(Path(path).read_text(encoding="utf-8"))

@@ -210,7 +210,8 @@ class Page(Sink):
         try:
             while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._version != seen or self._closed, timeout=_HEARTBEAT)
+                    if self._version == seen and not self._closed:
+                        self._changed.wait(_HEARTBEAT)
                     closed, seen = self._closed, self._version
                     number, frame = self._frames, self._frame
                     state = self._about | self._state | {"paused": self._paused, "speed": self._speed, "closed": closed}

@@ -129,7 +129,15 @@ def test_a_bug_keeps_its_traceback(monkeypatch):
 
 def test_typed_options_win_over_set_and_set_over_the_file(asked, tmp_path):
     file = tmp_path / "play.yaml"
-    file.write_text("task: play\nepisodes: 2\nmax-ticks: 100\nseed: 1\nwatch: true\nenv_options: {fov: 90, hud: false}\n")
+    lines = [
+        "task: play",
+        "episodes: 2",
+        "max-ticks: 100",
+        "seed: 1",
+        "watch: true",
+        "env_options: {fov: 90, hud: false}",
+    ]
+    file.write_text("\n".join(lines))
     settings = ["--set", "max_ticks=200", "--set", "seed=2", "--set", "env_options.fov=80", "--config", str(file)]
     assert cli.main(["play", *settings, "--seed", "3"]) == 0
     (config,) = asked
@@ -151,7 +159,7 @@ def test_a_setting_has_its_option_s_type(capsys, asked):
 def test_a_config_is_a_mapping_of_names(tmp_path, text):
     file = tmp_path / "bad.yaml"
     file.write_text(text)
-    with pytest.raises(SettingsError, match="bad.yaml"):
+    with pytest.raises(SettingsError, match=r"bad\.yaml"):
         read_config(file)
 
 

@@ -167,9 +167,7 @@ def test_an_interruption_waits_until_a_tick_is_written(env):
 
     told = Fingerprints()
     with Interruption() as interruption:
-        outcome = play_episode(
-            env, load_policy("noop"), WANDER, 3, [Interrupted(), told], interruption=interruption
-        )
+        outcome = play_episode(env, load_policy("noop"), WANDER, 3, [Interrupted(), told], interruption=interruption)
     assert outcome.interrupted and outcome.ticks == 4 and len(told.ticks) == 4
 
 
@@ -262,7 +260,7 @@ def test_a_finished_folder_is_refused_and_overwritten_only_on_request(tmp_path):
     config = PlayConfig("play", policy="noop", max_ticks=3, out=out, **SMALL)
     assert quietly(config)[0] == 0
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(SettingsError, match="already finished.*--overwrite"):
+    with pytest.raises(SettingsError, match=r"already finished.*--overwrite"):
         play(config)
     assert quietly(replace(config, overwrite=True, max_ticks=2))[0] == 0
     assert [line["ticks"] for line in results(out)] == [2]
@@ -302,8 +300,10 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(tmp_path, monkeypatch):
 
 def test_ctrl_c_finishes_the_files_and_exits_130(tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-m", "jarvis", "play", "--task", "play", "--width", "64", "--height", "36", "--out", out]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    asked = ["--task", "play", "--width", "64", "--height", "36", "--out", str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "jarvis", "play", *asked], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     try:
         while not (out / ".episode_000.actions.tmp.jsonl").exists():
             assert process.poll() is None

@@ -7,7 +7,7 @@ import pytest
 
 from jarvis.app.people import Hands, HumanPolicy
 from jarvis.app.policies import EndOfPlay, load_policy
-from jarvis.core import Action, ActionError, EpisodeError, Observation, UnknownNameError
+from jarvis.core import Action, EpisodeError, Observation, UnknownNameError
 
 SEEN = Observation(np.zeros((4, 4, 3), np.uint8))
 
@@ -34,13 +34,13 @@ def test_players_that_do_not_exist_are_refused_with_those_that_do(spec):
 
 
 def test_a_mistyped_player_is_told_the_nearest():
-    with pytest.raises(UnknownNameError, match="did you mean random?"):
+    with pytest.raises(UnknownNameError, match=r"did you mean random\?"):
         load_policy("randon")
 
 
 @pytest.mark.parametrize("spec", ["replay", "replay:", "random:3", "human:me"])
 def test_what_stands_behind_the_colon_is_checked(spec):
-    with pytest.raises(ValueError, match="expected (replay:FILE|random|human)"):
+    with pytest.raises(ValueError, match=r"expected (replay:FILE|random|human)"):
         load_policy(spec)
 
 
