@@ -77,6 +77,7 @@ USUAL = {"coal": 0.85, "iron": 0.75, "diamond": 0.994, "tree": 0.8}
 _EVENTS = {
     "collect_": "pickup", "defeat_": "kill_entity", "make_": "craft_item", "place_": "use_item", "eat_": "use_item",
 }  # fmt: skip
+_ITEMS = {"eat_plant": "ripe_plant"}  # but for place_plant, which is not to be taken for it
 
 
 def env_gen_start(config: Mapping[str, Any]) -> StartState:
@@ -341,7 +342,7 @@ class CrafterEnv(gymnasium.Env[dict[str, np.ndarray], int]):
                     ((kind, name.removeprefix(prefix)) for prefix, kind in _EVENTS.items() if name.startswith(prefix)),
                     ("custom", name),
                 )
-                events.append(Event(self._tick, kind, item, gained))
+                events.append(Event(self._tick, kind, _ITEMS.get(name, item), gained))
         return events
 
     def _info(self, events: list[Event]) -> dict[str, Any]:

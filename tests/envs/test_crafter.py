@@ -213,3 +213,13 @@ def test_pictures_are_drawn_at_any_size():
     observation, _ = env.reset(seed=2)
     assert observation["pov"].shape == (128, 128, 3) and (env.render() == observation["pov"]).all()
     assert observation["pov"].flags.c_contiguous
+
+
+def test_every_achievement_is_an_event_of_its_own(env):
+    env.reset(seed=1)
+    told = []
+    for name in ACHIEVEMENTS:
+        env._game._player.achievements[name] += 1
+        told += [(event.name, event.item) for event in env._events()]
+    assert len(set(told)) == 22
+    assert ("use_item", "plant") in told and ("use_item", "ripe_plant") in told  # placed, eaten
