@@ -21,7 +21,7 @@ from jarvis.core.events import Event
 from jarvis.core.random_streams import stream_seed
 from jarvis.core.start_states import StartState
 from jarvis.world import drops, hands, ids, light, missiles, mobs, starts, trees, updates
-from jarvis.world.bodies import move_player
+from jarvis.world.bodies import DRAG_Y, GRAVITY, move_player
 from jarvis.world.chunks import Chunks
 from jarvis.world.combat import DAMAGE_CAUSES
 from jarvis.world.furnaces import Containers
@@ -130,7 +130,7 @@ class World:
         p["hp"], p["food"], p["saturation"], p["air"] = RULES.player["hp"], RULES.player["food"], 5.0, 300
         p["height"], p["eye_height"] = RULES.player["height"], RULES.player["eye_height"]
         p["attack_ticks"] = 100
-        p["on_ground"] = 1
+        p["on_ground"], p["vy"] = 1, -GRAVITY * DRAG_Y  # what a standing body has, or it would hang in the air for a tick
 
     # the tick
 
