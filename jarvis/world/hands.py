@@ -67,7 +67,8 @@ def facing_of(yaw: float) -> int:
 def attack(world: World, held: np.ndarray, pressed: np.ndarray) -> None:
     """Mine the block pointed at while attack is held; hit the mob pointed at when it is pressed."""
     p = world.player[0]
-    if p["mine_cooldown"] > 0:
+    resting = p["mine_cooldown"] > 0
+    if resting:
         p["mine_cooldown"] -= 1
     if not held[ATTACK]:
         p["mining"], p["mine_progress"] = 0, 0.0
@@ -95,11 +96,11 @@ def attack(world: World, held: np.ndarray, pressed: np.ndarray) -> None:
         p["mine_progress"], world.mining_tool = 0.0, tool
     progress = MINING_PROGRESS[block, tool]
     if math.isinf(progress):
-        if pressed[ATTACK] or p["mine_cooldown"] == 0:
+        if pressed[ATTACK] or not resting:
             break_block(world, *cell, tool)
             p["mining"] = 0
         return
-    if p["mine_cooldown"] > 0:
+    if resting:
         return
     progress /= (5 if p["head_in_water"] else 1) * (1 if p["on_ground"] else 5)
     p["mine_progress"] += progress
@@ -379,9 +380,8 @@ def exchange(world: World, item: int) -> None:
 def continue_using(world: World, item: int) -> None:
     """One more tick of eating or drawing."""
     p = world.player[0]
-    p["use_ticks"] += 1
-    if p["use_ticks"] <= EAT_TICKS or (item not in FOODS and item not in DRINKS):
-        p["use_ticks"] = min(int(p["use_ticks"]), 32000)
+    p["use_ticks"] = min(int(p["use_ticks"]) + 1, 32000)
+    if p["use_ticks"] < EAT_TICKS or (item not in FOODS and item not in DRINKS):
         return
     p["use_ticks"] = 0
     name = RULES.items[item]
