@@ -144,6 +144,11 @@ for (const row of KEYS) {
   $("keys").append(line);
 }
 
+function degrees(value) {
+  const rounded = Math.round(value * 10) / 10;
+  return (rounded > 0 ? "+" : rounded < 0 ? "\u2212" : "") + Math.abs(rounded).toFixed(1) + "°";
+}
+
 const trail = [];
 const dial = $("turn").getContext("2d");
 function hands(pressed, [pitch, yaw], tick, before) {
@@ -152,8 +157,8 @@ function hands(pressed, [pitch, yaw], tick, before) {
   if (tick < before) trail.length = 0;
   trail.push([yaw, pitch]);
   if (trail.length > TICKS_A_SECOND) trail.shift();
-  put("yaw", (yaw > 0 ? "+" : "") + yaw.toFixed(1) + "°");
-  put("pitch", (pitch > 0 ? "+" : "") + pitch.toFixed(1) + "°");
+  put("yaw", degrees(yaw));
+  put("pitch", degrees(pitch));
   dial.clearRect(0, 0, 112, 112);
   dial.lineCap = "round";
   // The square root keeps small turns visible and large ones on the dial.
