@@ -86,15 +86,16 @@ def play(
         except KeyboardInterrupt:
             return INTERRUPTED
         stack.callback(env.close)
-        try:
-            run = RunFolder(config.out or _free_folder(task.name), asked, config.overwrite)
-        except FileExistsError as error:
-            raise SettingsError(str(error)) from None
         if page is not None:
             try:
                 stack.enter_context(page.open())
             except OSError as error:
                 raise SettingsError(f"--port {config.port}: {error.strerror}; leave it out for a free one") from None
+        try:
+            run = RunFolder(config.out or _free_folder(task.name), asked, config.overwrite)
+        except FileExistsError as error:
+            raise SettingsError(str(error)) from None
+        if page is not None:
             say(f"watch at {page.url}")
         if run.lines:
             say(f"{run.path} goes on: {len(run.lines)} of {config.episodes} episodes are there")

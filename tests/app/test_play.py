@@ -20,6 +20,7 @@ from jarvis.app.policies import load_policy
 from jarvis.app.records import RunFolder, VideoFile, config_hash
 from jarvis.app.runs import PlayConfig, play
 from jarvis.app.settings import SettingsError
+from jarvis.app.watch import Page
 from jarvis.core import Action, EnvironmentFailure, Goal, Observation, StartState, Task, UnknownNameError
 from jarvis.core.events import read_events
 from jarvis.core.predicates import parse
@@ -338,4 +339,11 @@ def test_what_cannot_be_is_refused_and_leaves_no_folder(tmp_path, change, error,
     out = tmp_path / "run"
     with pytest.raises(error, match=complaint):
         play(PlayConfig(**({"task": "play", "out": out} | SMALL | change)))
+    assert not out.exists()
+
+
+def test_a_taken_port_is_told_and_leaves_no_folder(tmp_path):
+    out = tmp_path / "run"
+    with Page().open() as other, pytest.raises(SettingsError, match=f"--port {other.port}: Address already in use"):
+        play(PlayConfig("play", watch=True, port=other.port, out=out, **SMALL))
     assert not out.exists()
