@@ -29,6 +29,7 @@ app = typer.Typer(
     name="jarvis",
     help="Agents that learn Minecraft from video and from play, by keyboard and mouse.",
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() else None,  # boxes are for eyes, and cost a tenth of a second
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
