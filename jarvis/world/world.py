@@ -79,6 +79,7 @@ class World:
         self.notes = empty_notes()
         self.screen = Screen(self.slots)
         self.containers = Containers()
+        self.previous = NOTHING.copy()
         self.chunks: Chunks | None = None
 
     def reset(self, seed: int, start: StartState | None = None, flat: bool = False) -> None:
