@@ -187,11 +187,11 @@ class World:
         if p["swing_ticks"] > 0:
             p["swing_ticks"] -= 1
         p["attack_ticks"] = min(p["attack_ticks"] + 1, 1000)
+        self.pointed = self._point()
         if pressed.any():
             hands.hotbar_keys(self, pressed)
             if pressed[hands.DROP]:
                 hands.throw_held(self, held)
-        self.pointed = self._point()
         hands.attack(self, held, pressed)
         hands.use(self, held, pressed)
         item = hands.held_item(self)
