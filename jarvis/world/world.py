@@ -57,6 +57,7 @@ DAY = RULES.world["day_length_ticks"]
 NIGHT_START, NIGHT_END = 12542, 23460  # beds can be used
 RESPAWN_TICKS = 20  # of the death screen
 SLEEP_TICKS = 100
+SCREEN_REACH = 8.0  # metres from the middle of a block whose screen is open
 CHUNKS_A_TICK = 2  # loaded while playing
 ANIMAL_ROOM = 36  # mobs beyond which no further herd appears
 
@@ -150,7 +151,7 @@ class World:
             self._sleep(pressed)
             held = pressed = NOTHING
         elif self.screen.is_open:
-            if pressed[INVENTORY] or pressed[ESC]:
+            if pressed[INVENTORY] or pressed[ESC] or not self._reaches_screen():
                 self.close_screen()
             else:
                 self._hear(self.screen.tick(buttons, camera))
@@ -304,6 +305,15 @@ class World:
         if kind == "furnace":
             return self.containers.furnace(*cell)
         return self.containers.chest(*cell) if kind == "chest" else None
+
+    def _reaches_screen(self) -> bool:
+        """Whether the open screen's block is still there, and near."""
+        if self.screen.kind == "player":
+            return True
+        x, y, z = self.screen_cell
+        p = self.player[0]
+        far = (p["x"] - x - 0.5) ** 2 + (p["y"] - y - 0.5) ** 2 + (p["z"] - z - 0.5) ** 2
+        return far <= SCREEN_REACH**2 and hands.SCREENS.get(get_block(self.grid, x, y, z)) == self.screen.kind
 
     def close_screen(self) -> None:
         """Close whatever is open; what has no room falls out of the player's hands."""
