@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from jarvis.world.layout import STACK
+from jarvis.world.layout import STACK, WINDOW_CHUNKS
 from jarvis.world.rules import RULES
 
 INPUT, FUEL, OUTPUT = range(3)
 CHEST_SLOTS = 27
+EVERYWHERE = np.zeros((0, WINDOW_CHUNKS, 2), np.int32)
 
 FURNACE = np.dtype(
     [
@@ -55,11 +56,18 @@ SMELTING = _smelting()
 
 
 @njit(cache=True, nogil=True)
-def tick_furnaces(furnaces: np.ndarray, count: int, facts: Smelting, changed: np.ndarray) -> int:
+def tick_furnaces(
+    furnaces: np.ndarray, count: int, facts: Smelting, chunk_at: np.ndarray, changed: np.ndarray
+) -> int:
     """One tick of ``furnaces[:count]``. Indices of those that caught fire or went out go into ``changed``; how many."""
     changes = 0
     for k in range(count):
         furnace = furnaces[k]
+        if len(chunk_at):
+            cx, cz = furnace.x >> 4, furnace.z >> 4
+            slot = chunk_at[cx & (WINDOW_CHUNKS - 1), cz & (WINDOW_CHUNKS - 1)]
+            if slot[0] != cx or slot[1] != cz:
+                continue
         was_lit = furnace.burn_left > 0
         if was_lit:
             furnace.burn_left -= 1
@@ -135,11 +143,14 @@ class Containers:
             self._furnaces[row : row + 1] = np.zeros(1, FURNACE)
         return [stack for stack in stacks if stack[0]]
 
-    def tick(self) -> list[tuple[int, int, int, bool]]:
-        """Burn every furnace for a tick; (x, y, z, lit) of those that caught fire or went out."""
+    def tick(self, chunk_at: np.ndarray = EVERYWHERE) -> list[tuple[int, int, int, bool]]:
+        """Burn furnaces for a tick; (x, y, z, lit) of those that caught fire or went out.
+
+        chunk_at: Grid.chunk_at, outside of which furnaces wait as in the game; without it, all burn.
+        """
         if not self._rows:
             return []
-        changes = tick_furnaces(self._furnaces, len(self._furnaces), SMELTING, self._changed)
+        changes = tick_furnaces(self._furnaces, len(self._furnaces), SMELTING, chunk_at, self._changed)
         if not changes:
             return []
         rows = self._furnaces[self._changed[:changes]]

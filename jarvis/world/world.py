@@ -203,7 +203,7 @@ class World:
     def _live(self, p: np.void) -> None:
         """Mobs, things lying about, furnaces, blocks and the player's needs."""
         mobs.tick_bodies(self)
-        for x, y, z, lit in self.containers.tick():
+        for x, y, z, lit in self.containers.tick(self.grid.chunk_at):
             meta = int(self.grid.meta[x & MASK, z & MASK, y]) & 3
             self.change(x, y, z, ids.FURNACE, meta | (4 if lit else 0))
         updates.tick_updates(self.grid, self.schedule, self.notes, self.seed, self.ticks, float(p["x"]), float(p["z"]))
