@@ -72,8 +72,11 @@ class Suite:
             "seeds": SEEDS_VERSION,
             "tasks": [task.to_json() for task in self.tasks.values()],
         }
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _digest(value)
+
+    def task_digest(self, name: str) -> str:
+        """16 hexadecimal digits of one task: equal digests are the same task, whatever the suite."""
+        return _digest(self.tasks[name].to_json())
 
     def part(self, patterns: tuple[str, ...]) -> Suite:
         """The tasks whose name or group is one of these, or begins with one that ends in *."""
@@ -106,6 +109,11 @@ class Suite:
                 words = task.instructions[int(generator(seed, "instruction").integers(len(task.instructions)))]
                 episodes.append(Episode(len(episodes), task, seed, words))
         return episodes
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _atomic() -> Suite:

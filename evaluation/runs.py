@@ -1,0 +1,187 @@
+"""A policy judged by a suite, and two policies judged against each other.
+
+    summary = evaluate("atomic", policy, "runs/atomic_random", policy_name="random", rows=8)
+    print(summary["overall"]["rate"], summary["overall"]["interval"])
+    print(compare("runs/atomic_random", "runs/atomic_scripted")["overall"])
+
+Writes what `evaluation.results` describes. Started again with the same arguments, an interrupted evaluation goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from evaluation.results import ResultsFolder, load_results
+from evaluation.rollouts import play
+from evaluation.seeds import held_out
+from evaluation.statistics import compare_pairs
+from evaluation.suites import Episode, Suite, get_suite
+from evaluation.summary import eval_info, summarise
+from evaluation.tapes import Tape
+from jarvis.core.environments import Environment, Policy
+from jarvis.core.errors import FormatError
+from jarvis.core.files import write_json
+from jarvis.core.start_states import check_supported
+from jarvis.envs.registry import make
+
+__all__ = ["compare", "evaluate", "finish_report"]
+
+
+def evaluate(
+    suite: str | Suite,
+    policy: Policy,
+    out: str | Path,
+    *,
+    policy_name: str,
+    split: str = "test",
+    tasks: Sequence[str] = (),
+    episodes_each: int | None = None,
+    env: str | None = None,
+    env_options: Mapping[str, Any] | None = None,
+    rows: int = 4,
+    threads: int | None = None,
+    videos: bool = True,
+    report: bool = True,
+    overwrite: bool = False,
+    make_env: Callable[[], Environment] | None = None,
+    on_episode: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Plays a suite and returns its summary.
+
+    policy_name: what the results call it. split: whose worlds; the test seeds are opened here and nowhere else. tasks: only
+    these names or groups, or all that begin with what stands before a `*`. episodes_each: of a task, the suite's number if
+    None. env: another environment that can honour the suite's starts, with the constructor's options. rows: environments
+    at once. on_episode: gets each line when it is written.
+
+    Raises, before anything is played, for names that are not there, starts that the environment refuses, and a folder
+    that holds something else. Ctrl-C leaves the folder so that the same call goes on.
+    """
+    chosen = get_suite(suite) if isinstance(suite, str) else suite
+    if tasks:
+        chosen = chosen.part(tuple(tasks))
+    each = chosen.episodes_each if episodes_each is None else episodes_each
+    if each < 1:
+        raise ValueError(f"episodes_each: {each}, expected at least 1")
+    env_name, options = env or chosen.env, dict(env_options or {})
+    build = make_env or (lambda: make(env_name, **options))
+    with held_out():
+        episodes = chosen.episodes(split, each)
+    _check(build, chosen)
+    config = {
+        "suite": chosen.name,
+        "digest": chosen.digest,
+        "split": split,
+        "tasks": {name: chosen.task_digest(name) for name in chosen.tasks},
+        "milestones": {name: list(task.milestones) for name, task in chosen.tasks.items() if task.milestones},
+        "episodes_each": each,
+        "episodes": len(episodes),
+        "env": env_name,
+        "env_options": options,
+        "policy": policy_name,
+    }
+    folder = ResultsFolder(out, config, overwrite)
+
+    def tape(episode: Episode) -> Tape:
+        return Tape(folder.episodes, f"{episode.number:06d}", video=videos)
+
+    left = [episode for episode in episodes if episode.number not in folder.lines]
+    facts = {"suite": chosen.name, "split": split, "env": env_name, "policy": policy_name}
+    started = time.perf_counter()
+    for played in play(left, build, policy, rows=rows, threads=threads, tape=tape):
+        line = folder.record(played, {"group": chosen.group(played.episode.task.name), **facts})
+        if on_episode is not None:
+            on_episode(line)
+    summary = finish_report(folder.path, seconds=time.perf_counter() - started, html=report)
+    folder.finish()
+    return summary
+
+
+def finish_report(path: str | Path, seconds: float | None = None, html: bool = True) -> dict[str, Any]:
+    """Writes summary.json, eval_info.json and report.html from what lies in a folder, finished or not; the summary."""
+    config, lines = load_results(path)
+    summary = summarise(config, lines)
+    if seconds is None:
+        seconds = sum(line["seconds"] for line in lines)
+    write_json(Path(path) / "eval_info.json", eval_info(config, lines, seconds))
+    write_json(Path(path) / "summary.json", summary)
+    if html:
+        from evaluation.reports import write_report
+
+        write_report(path)
+    return summary
+
+
+def _check(build: Callable[[], Environment], suite: Suite) -> None:
+    """Raises for what the environment cannot do, before anything is played."""
+    env = build()
+    try:
+        for task in suite.tasks.values():
+            check = getattr(env, "check", None)
+            if callable(check):
+                check(task)
+            else:
+                check_supported(task.start, env.supported_start_fields, env.name)
+    finally:
+        env.close()
+
+
+def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
+    """Two evaluations on their common episodes: equal task, equal seed, equal wording.
+
+    Returns {"first", "second", "overall", "per_group", "per_task", "milestones", "left_out"}; each comparison as
+    `evaluation.statistics.Comparison.to_json`: the difference is second minus first. left_out counts the episodes that
+    have no pair, by reason. Raises FormatError if there is no common episode.
+    """
+    (config_a, lines_a), (config_b, lines_b) = load_results(first), load_results(second)
+    changed = {task for task, digest in config_a["tasks"].items() if config_b["tasks"].get(task, digest) != digest}
+    ours = {(line["task"], line["seed"], line["instruction"]): line for line in lines_a if line["task"] not in changed}
+    pairs, left_out = [], {"task differs": 0, "only in one": 0, "aborted": 0}
+    for line in lines_b:
+        other = ours.pop((line["task"], line["seed"], line["instruction"]), None)
+        if line["task"] in changed:
+            left_out["task differs"] += 1
+        elif other is None:
+            left_out["only in one"] += 1
+        elif line["aborted"] or other["aborted"]:
+            left_out["aborted"] += 1
+        else:
+            pairs.append((other, line))
+    left_out["only in one"] += len(ours)
+    if not pairs:
+        raise FormatError(
+            f"{first} and {second} have no episode in common ({config_a['suite']} {config_a['split']} on {config_a['env']}, "
+            f"{config_b['suite']} {config_b['split']} on {config_b['env']}): evaluate both with the same suite and split"
+        )
+
+    def compared(part: Sequence[tuple[Any, Any]], reached: Callable[[Any], bool]) -> dict[str, Any]:
+        strata = [line["task"] for line, _ in part]
+        return compare_pairs([reached(a) for a, _ in part], [reached(b) for _, b in part], strata).to_json()
+
+    def success(line: Mapping[str, Any]) -> bool:
+        return bool(line["success"])
+
+    milestones: dict[str, Any] = {}
+    for task, names in config_a.get("milestones", {}).items():
+        part = [pair for pair in pairs if pair[0]["task"] == task]
+        if part:
+            milestones[task] = {name: compared(part, lambda line, name=name: name in line["milestones"]) for name in names}
+    return {
+        "first": {"policy": config_a["policy"], "path": str(first)},
+        "second": {"policy": config_b["policy"], "path": str(second)},
+        "suite": config_a["suite"],
+        "overall": compared(pairs, success),
+        "per_group": {name: compared(part, success) for name, part in _grouped(pairs, "group").items()},
+        "per_task": {name: compared(part, success) for name, part in _grouped(pairs, "task").items()},
+        "milestones": milestones,
+        "left_out": left_out,
+    }
+
+
+def _grouped(pairs: Sequence[tuple[Any, Any]], key: str) -> dict[str, list[tuple[Any, Any]]]:
+    parts: dict[str, list[tuple[Any, Any]]] = {}
+    for pair in pairs:
+        parts.setdefault(pair[0][key], []).append(pair)
+    return parts
