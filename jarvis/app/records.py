@@ -23,9 +23,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 import jarvis
+from data_pipelines.video import VideoWriter
 from jarvis.app.playing import Beginning, Outcome, Sink, Tick
 from jarvis.core.events import Event, write_events
 from jarvis.core.files import DONE, append_json_line, atomic_write, is_done, read_json_lines, write_json
@@ -56,48 +55,31 @@ class _GrowingFile(Sink):
             self.temporary.unlink()
 
 
-class VideoFile(_GrowingFile):
+class VideoFile(Sink):
     """h264 in mp4, encoded while playing. Frames of an odd size get one more row or column, the last one again."""
 
     def __init__(self, path: Path, fps: int = FPS) -> None:
-        super().__init__(path)
-        self.fps = fps
-        self._container: Any = None
+        self.path, self.fps = path, fps
+        self._video: VideoWriter | None = None
 
     def begin(self, beginning: Beginning) -> None:
         """Opens the video with the first picture."""
-        import av
-
-        height, width = beginning.observation.pov.shape[:2]
-        self._size = height + height % 2, width + width % 2
-        self._container = av.open(str(self.temporary), "w", format="mp4", options={"movflags": "faststart"})
-        options = {"crf": "20", "preset": "veryfast"}
-        self._stream = self._container.add_stream("libx264", rate=self.fps, options=options)
-        self._stream.height, self._stream.width = self._size
-        self._stream.pix_fmt = "yuv420p"
-        self._write(beginning.observation.pov)
+        pov = beginning.observation.pov
+        self._video = VideoWriter(self.path, pov.shape[1], pov.shape[0], fps=self.fps)
+        self._video.write(pov)
 
     def tick(self, tick: Tick) -> None:
         """One more frame."""
-        self._write(tick.observation.pov)
-
-    def _write(self, pov: np.ndarray) -> None:
-        import av
-
-        height, width = self._size
-        if pov.shape[:2] != self._size:
-            pov = np.pad(pov, ((0, height - pov.shape[0]), (0, width - pov.shape[1]), (0, 0)), mode="edge")
-        self._container.mux(self._stream.encode(av.VideoFrame.from_ndarray(pov, format="rgb24")))
+        assert self._video is not None
+        self._video.write(tick.observation.pov)
 
     def end(self, outcome: Outcome | None) -> None:
         """Closes the video."""
-        if self._container is None:
-            return
-        container, self._container = self._container, None
-        if outcome is not None:
-            container.mux(self._stream.encode(None))
-        container.close()
-        self.finish(keep=outcome is not None)
+        video, self._video = self._video, None
+        if video is not None and outcome is not None:
+            video.finish()
+        elif video is not None:
+            video.discard()
 
 
 class ActionFile(_GrowingFile):
