@@ -81,6 +81,8 @@ class World:
         self.screen = Screen(self.slots)
         self.containers = Containers()
         self.previous = NOTHING.copy()
+        self.absent: dict[tuple[int, int], np.ndarray] = {}  # MOBs of chunks that are not loaded
+        self.peopled: set[tuple[int, int]] = set()  # chunks whose herd has appeared; only ever asked whether it holds one
         self.chunks: Chunks | None = None
 
     def reset(self, seed: int, start: StartState | None = None, flat: bool = False) -> None:
@@ -100,6 +102,7 @@ class World:
         self.schedule.count[:] = 0
         self.notes.count[:] = 0
         self.containers = Containers()
+        self.absent, self.peopled = {}, set()
         if self.screen.is_open:
             self.screen.close()
         self.screen_cell = (0, 0, 0)
@@ -236,11 +239,27 @@ class World:
         self.chunks.put(x, y, z, block, meta)
 
     def populate(self, new_chunks: list[tuple[int, int]]) -> None:
-        """Let the herds of new chunks appear while there is room for animals."""
-        for cx, cz in new_chunks:
-            for mob, x, y, z in self.chunks.animals(cx, cz):
-                if np.count_nonzero(self.mobs["kind"]) < ANIMAL_ROOM:
-                    mobs.spawn(self.mobs, RULES.mob_id[mob], x, y, z, self.seed, self.next_draw())
+        """Let mobs go and come with the chunks they stand in, and herds appear while there is room for animals."""
+        if not new_chunks:
+            return
+        for index in np.flatnonzero(self.mobs["kind"]).tolist():
+            at = math.floor(self.mobs["x"][index]) >> 4, math.floor(self.mobs["z"][index]) >> 4
+            if not self.chunks.holds(*at):
+                waiting = self.absent.get(at, np.zeros(0, MOB))
+                self.absent[at] = np.concatenate([waiting, self.mobs[index : index + 1]])
+                self.mobs["kind"][index] = 0
+        for at in new_chunks:
+            if at in self.absent:
+                back = self.absent.pop(at)
+                free = np.flatnonzero(self.mobs["kind"] == 0)[: len(back)]
+                self.mobs[free] = back[: len(free)]
+                if len(free) < len(back):
+                    self.absent[at] = back[len(free) :]
+            if at in self.peopled or np.count_nonzero(self.mobs["kind"]) >= ANIMAL_ROOM:
+                continue
+            self.peopled.add(at)
+            for mob, x, y, z in self.chunks.animals(*at):
+                mobs.spawn(self.mobs, RULES.mob_id[mob], x, y, z, self.seed, self.next_draw())
 
     def change(self, x: int, y: int, z: int, block: int, meta: int) -> None:
         """Put a block into the world; neighbours, light and the chunk's memory follow."""
@@ -488,6 +507,8 @@ class World:
             "screen": self.screen.state(),
             "containers": self.containers.state(),
             "chunks": self.chunks.snapshot(),
+            "absent": {at: waiting.copy() for at, waiting in self.absent.items()},
+            "peopled": set(self.peopled),
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -502,6 +523,8 @@ class World:
         self.notes.count[0] = 0
         self.chunks = Chunks.restore(snapshot["chunks"])
         self.grid = self.chunks.grid
+        self.absent = {at: waiting.copy() for at, waiting in snapshot["absent"].items()}
+        self.peopled = set(snapshot["peopled"])
         self.containers.restore(snapshot["containers"])
         self.screen.restore(snapshot["screen"], self._container(snapshot["screen"]["kind"], self.screen_cell))
         self.events = []
