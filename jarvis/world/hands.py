@@ -274,7 +274,7 @@ def place(world: World, hit: Hit, item: int, slot: int) -> bool:
         hx, hz = x + int(FACING_DX[meta]), z + int(FACING_DZ[meta])
         if not RULES.table.replaceable[get_block(grid, hx, y, hz)]:
             return False
-        cells.append((hx, y, hz, meta | 8))
+        cells.append((hx, y, hz, meta | 4))
     for cx, cy, cz, cell_meta in cells:
         for x0, y0, z0, x1, y1, z1 in collision_boxes(RULES.blocks[block], cell_meta & 15):
             if world.body_in(cx + x0, cy + y0, cz + z0, cx + x1, cy + y1, cz + z1):

@@ -9,7 +9,7 @@ import numpy as np
 from jarvis.world.layout import uniform3
 from jarvis.world.rules import RULES
 
-UPPER_HALF = 8  # meta bit of doors and beds whose other half yields the drop
+FAR_HALF = {"oak_door": 8, "white_bed": 4}  # meta bit of the half whose other half yields the drop
 
 
 def _tables() -> tuple[np.ndarray, np.ndarray]:
@@ -42,7 +42,7 @@ def block_loot(block: int, meta: int, tool: int, seed: np.uint64, draw: int) -> 
     name = RULES.blocks[block]
     if RULES.items[tool] == "shears" and (name in RULES.tags["leaves"] or name == "grass"):
         return [(RULES.item(name), 1)]
-    if name in ("oak_door", "white_bed") and meta & UPPER_HALF:
+    if meta & FAR_HALF.get(name, 0):
         return []
     falls: list[tuple[int, int]] = []
     for k, entry in enumerate(RULES.data["blocks"][name]["drops"]):

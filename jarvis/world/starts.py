@@ -180,7 +180,7 @@ def _put_nearby(world: World, block: int, count: int, radius: int, draw: int) ->
         elif block == ids.WHITE_BED:
             if not RULES.table.replaceable[get_block(grid, x, level, z + 1)]:
                 continue
-            world.set_block(x, level, z + 1, block, 8)
+            world.set_block(x, level, z + 1, block, 4)
         elif block == ids.LADDER or not updates.supported(grid, x, level, z, block, meta):
             walls = [m for m in range(1, 5) if updates.supported(grid, x, level, z, block, m)]
             if not walls:

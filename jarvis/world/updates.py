@@ -205,7 +205,7 @@ def supported(grid: Grid, x: int, y: int, z: int, block: int, meta: int) -> bool
         return SOLID[below] == 1 and get_block(grid, x, y + 1, z) == OAK_DOOR
     if block == WHITE_BED:
         side = meta & 3
-        step = -1 if meta & 8 else 1
+        step = -1 if meta & 4 else 1
         return get_block(grid, x + step * FACING_DX[side], y, z + step * FACING_DZ[side]) == WHITE_BED
     if block == CACTUS:
         for side in range(4):
