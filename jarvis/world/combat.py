@@ -52,19 +52,19 @@ def hurt_player(player: np.void, armour_points: float, amount: float, notes: Not
     """
     if player.dead or amount <= 0.0:
         return 0.0
-    # NOTE: sprint_tap holds the last damage in hundredths while hurt_ticks runs
+    # NOTE: last_damage holds the last damage in hundredths while hurt_ticks runs
     taken = amount
     if kind == BY_VOID or kind == BY_KILL:
         player.hurt_ticks = HURT_TICKS
     elif player.hurt_ticks > 0:
-        last = player.sprint_tap * 0.01
+        last = player.last_damage * 0.01
         if amount <= last:
             return 0.0
         taken = amount - last
-        player.sprint_tap = min(32000, int(amount * 100.0))
+        player.last_damage = min(32000, int(amount * 100.0))
     else:
         player.hurt_ticks = HURT_TICKS
-        player.sprint_tap = min(32000, int(amount * 100.0))
+        player.last_damage = min(32000, int(amount * 100.0))
     if ARMOUR_APPLIES[kind]:
         taken *= 1.0 - min(20.0, armour_points) / 25.0
     player.hp = player.hp - taken

@@ -149,10 +149,14 @@ def strike(world: World, mob: int) -> None:
         wear_held(world, costs["sword_hit"] if kind == "sword" else costs["tool_as_weapon"] if kind != "hoe" else 1)
 
 
-def wear_held(world: World, amount: int, slot: int | None = None) -> None:
-    """Use up the held tool; when it breaks, say so."""
-    index = HOTBAR + int(world.player["selected"][0]) if slot is None else slot
-    broken = wear(world.slots, index, amount, RULES.durability)
+def wear_held(world: World, amount: int) -> None:
+    """Use up the held tool."""
+    wear_slot(world, HOTBAR + int(world.player["selected"][0]), amount)
+
+
+def wear_slot(world: World, slot: int, amount: int) -> None:
+    """Use up what is in a slot; when it breaks, say so."""
+    broken = wear(world.slots, slot, amount, RULES.durability)
     if broken:
         world.emit("break_item", RULES.items[broken])
 

@@ -8,7 +8,7 @@ An array of slots is ``STACK`` records; item 0 is an empty slot. Every function 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import int64, njit
 
 from jarvis.world.layout import STACK
 from jarvis.world.rules import RULES
@@ -66,7 +66,7 @@ def give(slots: np.ndarray, stack_sizes: np.ndarray, item: int, count: int, dama
     if limit > 1 and damage == 0:
         if 0 <= selected < 9:
             count = _fill(slots, HOTBAR + selected, limit, item, count)
-        count = _fill(slots, OFFHAND, limit, item, count)
+        count = _fill(slots, int64(OFFHAND), limit, item, count)
         for i in range(36):
             if count == 0:
                 break

@@ -180,7 +180,7 @@ PLAYER = np.dtype(
         ("swing_ticks", "i2"),  # 6 .. 0 while the arm swings
         ("use_ticks", "i2"),  # how long the held item has been used (eating, drawing a bow)
         ("use_cooldown", "i2"),
-        ("jump_cooldown", "i2"), ("sprint_tap", "i2"),
+        ("jump_cooldown", "i2"), ("last_damage", "i2"),
         ("mining", "i1"), ("mine_x", "i4"), ("mine_y", "i4"), ("mine_z", "i4"),
         ("mine_progress", "f8"),  # 0 .. 1; thousands of small steps must add up
         ("mine_cooldown", "i2"),

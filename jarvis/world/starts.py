@@ -11,6 +11,7 @@ from jarvis.core.errors import StartStateError, UnknownNameError, nearest_names
 from jarvis.core.start_states import StartState
 from jarvis.world import ids, mobs, updates
 from jarvis.world.bodies import box_free
+from jarvis.world.combat import NEVER_DESPAWNS
 from jarvis.world.inventory import HOTBAR, give
 from jarvis.world.layout import HEIGHT, MASK, Grid, get_block, uniform3
 from jarvis.world.rules import RULES
@@ -220,7 +221,8 @@ def _put_mobs(world: World, kind: int, count: int, radius: int, draw: int) -> in
             z + 0.5 + half,
         ):
             continue
-        mobs.spawn(world.mobs, kind, x + 0.5, float(level), z + 0.5, np.uint64(world.seed), draw)
+        index = mobs.spawn(world.mobs, kind, x + 0.5, float(level), z + 0.5, np.uint64(world.seed), draw)
+        world.mobs["flags"][index] |= NEVER_DESPAWNS
         left -= 1
     if left:
         raise StartStateError(f"mobs: no room for {left} of {count} {RULES.mobs[kind - 1]} within {radius} blocks")

@@ -23,9 +23,9 @@ from jarvis.core.start_states import StartState
 from jarvis.world import drops, hands, ids, light, missiles, mobs, starts, trees, updates
 from jarvis.world.bodies import DRAG_Y, GRAVITY, move_player
 from jarvis.world.chunks import Chunks
-from jarvis.world.combat import DAMAGE_CAUSES
+from jarvis.world.combat import ARMOUR_APPLIES, DAMAGE_CAUSES
 from jarvis.world.furnaces import Containers
-from jarvis.world.inventory import empty_slots, item_counts
+from jarvis.world.inventory import ARMOUR, empty_slots, item_counts
 from jarvis.world.layout import (
     DROP,
     MASK,
@@ -420,10 +420,17 @@ class World:
             elif what == NOTE_HURT_PLAYER:
                 self.emit("custom", "damage_taken", max(1, amount // 10))
                 self.emit("custom", f"damage_taken.{DAMAGE_CAUSES[ident]}", max(1, amount // 10))
+                if ARMOUR_APPLIES[ident]:
+                    self._wear_armour(amount / 100.0)
             elif what == NOTE_DAMAGE_DEALT and amount >= 10:
                 self.emit("custom", "damage_dealt", amount // 10)
             elif what == NOTE_LAND and amount > 50:
                 self._trample(math.floor(x), math.floor(y - 0.1), math.floor(z))
+
+    def _wear_armour(self, taken: float) -> None:
+        """A blow costs each piece of armour a quarter of its strength in durability, one point at least."""
+        for part in range(ARMOUR, ARMOUR + 4):
+            hands.wear_slot(self, part, max(1, int(taken / 4)))
 
     def _trample(self, x: int, y: int, z: int) -> None:
         if get_block(self.grid, x, y, z) == ids.FARMLAND:
