@@ -11,7 +11,7 @@ BIN = $(VENV)/bin
 .PHONY: play test lint install install-dev
 
 play: install
-	$(BIN)/jarvis play --task craft_diamond --out runs/first
+	$(BIN)/jarvis play --task craft_diamond
 
 test: install-dev
 	$(BIN)/python -m pytest
