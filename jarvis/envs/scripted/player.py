@@ -1,0 +1,220 @@
+"""The scripted player: any goal of the tech tree, through keyboard and mouse only.
+
+    player = ScriptedPlayer("diamond_pickaxe", seed=7)
+    while not player.done:
+        action = player.act(world)             # reads the world, never writes to it
+        world.tick(action.buttons, action.camera)
+        log.append(player.truth)               # what it was doing in this tick, and at what
+
+It plans by the recipes (planner.py), goes for what it has seen (memory.py) or explores (seeking.py), and every skill is a
+generator that yields the keys of one tick. Habits lay pauses, slips and glances over that. Fighting, fleeing and getting
+out of water come first: they end the skill under way, and the next plan starts from whatever is then carried.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
+from jarvis.core.random_streams import generator
+from jarvis.core.tasks import Task
+from jarvis.envs.scripted.body import Body
+from jarvis.envs.scripted.crafting import craft_steps, pick_up_station, smelt, station_near
+from jarvis.envs.scripted.emergencies import emergency
+from jarvis.envs.scripted.fighting import FOODS, MEAT, eat, hunt, kill, prey
+from jarvis.envs.scripted.goals import goal_item_of
+from jarvis.envs.scripted.habits import Habits
+from jarvis.envs.scripted.mining import mine
+from jarvis.envs.scripted.overlays import Overlays
+from jarvis.envs.scripted.planner import Step, gathered_from, plan, recipe_for
+from jarvis.envs.scripted.screens import close
+from jarvis.envs.scripted.seeking import glance, roam
+from jarvis.envs.scripted.tidying import throw_junk
+from jarvis.envs.scripted.truth import Truth
+from jarvis.world.rules import RULES
+from jarvis.world.world import World
+
+__all__ = ["ScriptedPlayer"]
+
+Skill = Iterator[tuple[str, ...]]
+DEEP = {"iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli"}
+KIT = (("stone_pickaxe", 2), ("stone_sword", 1), ("#planks", 6), ("stick", 6))  # before going down for ores
+
+
+class ScriptedPlayer(Body):
+    """One player of one world. ``goal`` is an item to have made or gathered, or a task about one."""
+
+    def __init__(self, goal: str | Task, seed: int, habits: Habits | None = None) -> None:
+        super().__init__(Habits.human() if habits is None else habits, generator(seed, "scripted player"))
+        self.goal, self.goal_count = goal_item_of(goal)
+        self.truth = Truth(0, "begin", "begin")
+        self.done = False  # the goal was reached
+        self.failures: Counter[str] = Counter()  # steps that came to nothing, by name
+        self.deaths = 0
+        self.prepared = False
+        self._life: Skill | None = None
+        self._reflex: Skill | None = None
+        self._overlays = Overlays(self)
+
+    def act(self, world: World) -> Action:
+        """The keys and the mouse of the next tick."""
+        if world is not self.world:
+            self.bind(world)
+            self._life = self._reflex = None
+        self.sense()
+        self.mouse = None
+        keys = self._keys()
+        if world.screen.is_open:
+            camera = self.mouse or (0.0, 0.0)
+        elif self.mouse is not None:
+            camera = self.mouse
+        else:
+            camera = self.eyes.step(self.p)
+        self.truth = self.told(self._overlays.now)
+        buttons = np.zeros(len(BUTTONS), np.uint8)
+        for key in keys:
+            buttons[BUTTON_INDEX[key]] = 1
+        return Action(buttons, np.array(camera, np.float32))
+
+    def _keys(self) -> tuple[str, ...]:
+        if self.world.dead_ticks:
+            if self._life is not None:
+                self.deaths += 1
+                self._life = self._reflex = None
+                self.prepared = False
+                self.forget_place()
+            self.do("dead", "dead")
+            return ()
+        if self._reflex is None:
+            skill = emergency(self)
+            if skill is not None:
+                self._overlays.stop()
+                self._life = None
+                self._reflex = skill
+        if self._reflex is not None:
+            try:
+                return next(self._reflex)
+            except StopIteration:
+                self._reflex = None
+        overlay = self._overlays.step()
+        if overlay is not None:
+            return overlay
+        for _ in range(50):
+            if self._life is None:
+                self._life = self._live()
+            try:
+                return next(self._life)
+            except StopIteration:
+                self._life = None
+        return ()
+
+    # the plan
+
+    def steps(self) -> list[Step]:
+        """What is to be done now, in order; nothing once the goal is reached."""
+        carried = self.usable()
+        if carried.get(self.goal, 0) >= self.goal_count:
+            return []
+        stations = [name for name in ("crafting_table", "furnace") if station_near(self, name)]
+        steps = plan([(self.goal, self.goal_count)], carried, stations)
+        if any(step.kind == "mine" and step.item in DEEP for step in steps) and not self.prepared:
+            # the goal once more, so that what is gathered now is enough for it
+            kit = [(item, count) for item, count in KIT]
+            if not plan(kit, carried, stations):
+                self.prepared = True
+            elif self.p["y"] > 50 or self.count("#logs") * 4 + self.count("#planks") >= 6:
+                return plan([*kit, (self.goal, self.goal_count)], carried, stations)
+        return steps
+
+    def _live(self) -> Skill:
+        """One round: what the body needs, else the next step of the plan."""
+        if self.world.screen.is_open:
+            yield from close(self)
+        if self.p["food"] <= 14 and any(self.count(name) for name in FOODS) or (
+            self.p["hp"] < 12 and self.p["food"] < 18 and any(self.count(name) for name in FOODS)
+        ):  # fmt: skip
+            yield from eat(self)
+        if self.free_slots() < 4:
+            yield from throw_junk(self)
+        steps = self.steps()
+        if not steps:
+            self.done = True
+            self.do("rest", "look around")
+            yield from glance(self)
+            for _ in range(40):
+                yield ()
+            return True
+        if self.habits.hunts and self.p["y"] > 55:
+            meals = sum(self.count(name) for name in FOODS)
+            if meals < 3 and self.p["food"] < 19:
+                index = prey(self, tuple(RULES.mob(name) for name in MEAT), 14.0)
+                if index >= 0:
+                    yield from hunt(self, index)
+                    return True
+        step = steps[0]
+        if step.kind in ("mine", "kill"):
+            for name in ("furnace", "crafting_table"):
+                if self.will_need(name, steps) and not self.count(name) and station_near(self, name) in self.own:
+                    yield from pick_up_station(self, name)
+                    return True
+        ok = yield from self._perform(steps)
+        key = f"{step.kind} {step.item}"
+        if ok:
+            self.failures[key] = 0
+            yield from self.react(2.0)
+            return True
+        self.failures[key] += 1
+        if self.failures[key] % 3 == 0:
+            # somewhere else
+            self.do("explore", "wander")
+            self.heading = float(self.random.uniform(-math.pi, math.pi))
+            yield from roam(self, (), lambda: False)
+        yield from glance(self, 1)
+        return False
+
+    def _perform(self, steps: list[Step]) -> Skill:
+        step = steps[0]
+        if step.kind == "craft":
+            together = [step]
+            for other in steps[1:]:
+                # at one screen; a table is made before it can be used
+                if other.kind != "craft" or together[-1].item in ("crafting_table", "furnace"):
+                    break
+                if recipe_grid(other.item) == 3 and recipe_grid(step.item) == 2 and not self.has_table():
+                    break
+                together.append(other)
+            return (yield from craft_steps(self, together))
+        if step.kind == "smelt":
+            return (yield from smelt(self, step.item, step.source, step.count))
+        if step.kind == "kill":
+            return (yield from kill(self, step.source, step.item, step.count))
+        blocks, _ = gathered_from(step.item)
+        return (yield from mine(self, step.item, blocks, step.count))
+
+    def has_table(self) -> bool:
+        """Whether a crafting table is carried or stands close by."""
+        return bool(self.count("crafting_table")) or station_near(self, "crafting_table") is not None
+
+    def will_need(self, name: str, steps: list[Step]) -> bool:
+        """Whether a table or furnace is used again later."""
+        if name == "furnace":
+            return any(step.kind == "smelt" for step in steps)
+        return any(step.kind == "craft" and recipe_grid(step.item) == 3 for step in steps) or not self.prepared
+
+    def usable(self) -> Counter[str]:
+        """Item -> how many are carried, tools about to break not counted."""
+        counts: Counter[str] = Counter(self.counts())
+        for item, _, damage in self.world.slots[9:46].tolist():
+            if item and RULES.durability[item] and damage > RULES.durability[item] - 6:
+                counts[RULES.items[item]] -= 1
+        return counts
+
+
+def recipe_grid(item: str) -> int:
+    """2 or 3."""
+    recipe = recipe_for("oak_planks" if item == "#planks" else item)
+    return recipe["grid"] if recipe else 2
