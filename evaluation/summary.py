@@ -67,12 +67,12 @@ def _counts(lines: Sequence[Line]) -> dict[str, Any]:
         "aborted": aborted,
         "rate": None if not finished else round(rate.value, 6),
         "interval": [round(rate.low, 6), round(rate.high, 6)],
+        "ticks_to_success": quartiles([line["ticks"] for line in lines if line["success"] and not line["aborted"]]),
     }
 
 
 def _details(lines: Sequence[Line]) -> dict[str, Any]:
-    times = [line["ticks"] for line in lines if line["success"] and not line["aborted"]]
-    return {"group": lines[0]["group"], "seeds": [line["seed"] for line in lines], "ticks_to_success": quartiles(times)}
+    return {"group": lines[0]["group"], "seeds": [line["seed"] for line in lines]}
 
 
 def _milestones(names: Mapping[str, Sequence[str]], lines: Sequence[Line]) -> dict[str, Any]:

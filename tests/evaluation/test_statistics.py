@@ -1,0 +1,87 @@
+import math
+
+import pytest
+
+from evaluation.statistics import compare_pairs, crafter_score, mcnemar, milestone_curve, quartiles, wilson
+
+
+def test_wilson_intervals_are_those_of_the_textbooks():
+    # 0 of 10: the upper end is z^2 / (n + z^2); 10 of 10 is its mirror image
+    square = 1.959963984540054**2
+    assert wilson(0, 10) == (0.0, 0.0, pytest.approx(square / (10 + square)))
+    assert wilson(10, 10) == (1.0, pytest.approx(10 / (10 + square)), 1.0)
+    # Newcombe (1998), table I: 81 of 263 is 0.2553 to 0.3662, 15 of 148 is 0.0624 to 0.1605, 1 of 29 is 0.0061 to 0.1718
+    for successes, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)):
+        assert wilson(successes, count)[1:] == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_nothing_played_is_nothing_known():
+    value, low, high = wilson(0, 0)
+    assert math.isnan(value) and (low, high) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="3 successes of 2"):
+        wilson(3, 2)
+
+
+def test_mcnemar_is_a_coin_thrown_for_the_pairs_that_differ():
+    assert mcnemar(5, 0) == 2 / 32  # all heads or all tails in five throws
+    assert mcnemar(1, 8) == 2 * (1 + 9) / 2**9
+    assert mcnemar(3, 3) == 1.0 and mcnemar(0, 0) == 1.0
+
+
+def test_a_comparison_counts_the_pairs_that_differ():
+    first, second = [1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 1, 0]
+    result = compare_pairs(first, second)
+    assert (result.pairs, result.first, result.second, result.only_first, result.only_second) == (6, 2, 4, 1, 3)
+    assert result.difference.value == pytest.approx(2 / 6) and result.p == 2 * (1 + 4) / 16
+    assert compare_pairs(second, first).difference.value == pytest.approx(-2 / 6)
+
+
+def test_the_bootstrap_has_the_width_that_theory_gives():
+    # 400 pairs, 100 up and 60 down: the standard error is sqrt((p_up + p_down - d^2) / n)
+    first, second = [0] * 100 + [1] * 60 + [0] * 240, [1] * 100 + [0] * 60 + [0] * 240
+    value, low, high = compare_pairs(first, second).difference
+    error = math.sqrt((0.25 + 0.15 - 0.1**2) / 400)
+    assert value == pytest.approx(0.1)
+    assert (low, high) == (pytest.approx(0.1 - 1.96 * error, abs=0.006), pytest.approx(0.1 + 1.96 * error, abs=0.006))
+    assert compare_pairs(first, second) == compare_pairs(first, second)  # the same draws every time
+
+
+def test_tasks_are_kept_apart_in_the_bootstrap():
+    # one task always won, the other always lost: no world could have made it otherwise
+    first, second, tasks = [0] * 10 + [1] * 10, [1] * 10 + [0] * 10, ["a"] * 10 + ["b"] * 10
+    assert compare_pairs(first, second, tasks).difference == (0.0, 0.0, 0.0)
+    assert compare_pairs(first, second).difference.low < -0.3
+    with pytest.raises(ValueError, match="cannot be paired"):
+        compare_pairs([1], [1, 0])
+
+
+def test_a_curve_rises_where_a_milestone_falls():
+    curve = milestone_curve([5, None, 9, 5])
+    assert curve.ticks == (5, 9) and [share.value for share in curve.shares] == [0.5, 0.75]
+    assert milestone_curve([None, None]) == ((), ())
+
+
+def test_quartiles():
+    assert quartiles([1, 2, 3, 4, 5]) == (2.0, 3.0, 4.0) and quartiles([]) is None
+
+
+def test_crafters_score_is_a_geometric_mean():
+    # one of two always, the other never: exp((ln 101 + ln 1) / 2) - 1
+    value, low, high = crafter_score([{"wood": 3}, {"wood": 9}], ("wood", "stone"))
+    assert value == low == high == pytest.approx(math.sqrt(101) - 1)
+    assert crafter_score([{"wood": 1, "stone": 2}], ("wood", "stone")).value == pytest.approx(100)
+    assert crafter_score([{}], ("wood", "stone")).value == 0
+    # half the lives: 50 % of each
+    value, low, high = crafter_score([{"wood": 1}, {}] * 50, ("wood",))
+    assert value == pytest.approx(50) and 38 < low < 42 and 58 < high < 62
+
+
+def test_the_score_of_crafters_own_random_player():
+    # rates of 300 episodes of random play in percent, as published with the score 1.48
+    percent = {
+        "collect_sapling": 50.7, "place_plant": 45.3, "collect_wood": 24.0, "collect_drink": 6.3, "place_table": 2.3,
+        "eat_cow": 1.0, "defeat_zombie": 0.3, "make_wood_pickaxe": 0.3, "wake_up": 93.3,
+    }  # fmt: skip
+    lives = [{name for name, share in percent.items() if life < 10 * share} for life in range(1000)]
+    names = (*percent, *(f"never_{number}" for number in range(13)))
+    assert crafter_score([dict.fromkeys(life) for life in lives], names).value == pytest.approx(1.48, abs=0.02)
