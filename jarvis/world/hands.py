@@ -183,6 +183,8 @@ def use(world: World, held: np.ndarray, pressed: np.ndarray) -> None:
     mob = mobs.pick_mob(
         world.mobs, *world.eye(), *world.look(), min(RULES.player["reach_entity"], hit.distance if hit else 1e9)
     )
+    if mob >= 0:  # whoever stands in front of a block keeps it from being used
+        hit = None
     done = (mob >= 0 and use_on_mob(world, mob, item)) or (hit is not None and use_on_block(world, hit, item, held))
     if done or use_in_air(world, item):
         return
