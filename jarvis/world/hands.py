@@ -367,7 +367,10 @@ def use_bucket(world: World, name: str) -> bool:
     there = get_block(world.grid, x, y, z)
     if not 0 <= y < HEIGHT or (RULES.table.solid[there] and there != ids.SNOW):
         return False
+    washed = int(world.grid.meta[x & MASK, z & MASK, y])
     world.change(x, y, z, ids.WATER if name == "water_bucket" else ids.LAVA, 0)
+    if HARVESTS[there, 0]:
+        world.drop_loot(there, washed, 0, x + 0.5, y + 0.5, z + 0.5)
     exchange(world, I["bucket"])
     world.emit("use_item", name)
     return True

@@ -492,3 +492,9 @@ def test_holding_attack_hits_once(stage):
     stage.tick("attack", ticks=15)
     assert stage.world.mobs["hp"][cow] == 9
     assert stage.world.previous[BUTTON_INDEX["attack"]] == 1
+
+
+def test_what_a_bucket_is_poured_over_is_left_lying(stage):
+    stage.put(0, 64, 3, "poppy").put(0, 64, 4, "stone").hold("water_bucket").stand(y=65.0)
+    stage.put(0, 64, 0, "stone").use(0.5, 64.9, 4.0)
+    assert stage.at(0, 64, 3) == "water" and stage.drops == {"poppy": 1}
