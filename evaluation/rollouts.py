@@ -32,6 +32,10 @@ from jarvis.core.errors import ActionError, EnvironmentFailure, JarvisError
 __all__ = ["Played", "Usage", "play"]
 
 
+class _WrongAnswer(Exception):  # noqa: N818 - never leaves this module
+    """The policy answered with something else than one action a row."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """What an episode cost. A policy that knows tells it by `usage(row) -> {name: number}`, since the row's reset."""
@@ -122,9 +126,9 @@ class _Row:
         if isinstance(error, str):
             self.aborted = f"{whose}: {error}"
             return
-        named = isinstance(error, JarvisError) and not isinstance(error, ActionError)
+        named = isinstance(error, (JarvisError, _WrongAnswer)) and not isinstance(error, ActionError)
         self.aborted = f"{whose}: {error}" if named else f"{whose}: {type(error).__name__}: {error}"
-        if not isinstance(error, JarvisError):
+        if not isinstance(error, (JarvisError, _WrongAnswer)):
             self.trace = "".join(traceback.format_exception(error))
 
     def _broken(self, whose: str, error: Exception) -> None:
@@ -223,6 +227,8 @@ def _play_batch(
         return
     for row, episode in zip(rows, first, strict=True):
         _set_scene(row, episode, new_tape, pool)
+    # NOTE: the policy has been told of all of them, so it must not act before all of them can be seen.
+    _await_all(rows)
     fresh: set[int] = set()  # rows whose episode the policy has not been told yet
     blank = None
     while True:
@@ -321,11 +327,6 @@ def _over(row: _Row, number: int, policy: Policy) -> Played:
     played = row.played(usage, on_gpu=str(getattr(policy, "device", "cpu")).partition(":")[0] not in ("cpu", "None"))
     row.episode = row.tape = None
     return played
-
-
-class _WrongAnswer(Exception):  # noqa: N818 - never leaves this module
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def _checked(actions: Any, count: int) -> Sequence[Any]:
