@@ -21,7 +21,7 @@ from jarvis.envs.scripted.screens import (
     stack_in,
     stow,
 )
-from jarvis.envs.scripted.steering import walk_to
+from jarvis.envs.scripted.steering import ashore, walk_to
 from jarvis.world.layout import get_block
 from jarvis.world.rules import RULES
 
@@ -152,6 +152,8 @@ def open_station(me: ScriptedPlayer, name: str) -> Skill:
         if me.world.screen.kind == name:
             return True
         yield from close(me)
+    if me.p["in_water"]:
+        yield from ashore(me)
     for attempt in range(3):
         cell = station_near(me, name)
         if cell is None:

@@ -78,7 +78,7 @@ class ScriptedPlayer(Body):
         buttons = np.zeros(len(BUTTONS), np.uint8)
         for key in keys:
             buttons[BUTTON_INDEX[key]] = 1
-        return Action(buttons, np.array(camera, np.float32))
+        return Action._checked(buttons, np.array(camera, np.float32))
 
     def _keys(self) -> tuple[str, ...]:
         if self.world.dead_ticks:

@@ -171,15 +171,33 @@ def put_into(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], eac
     if len(slots) == 1 and have[1] == each:
         yield from click(me, slots[0])
     elif len(slots) > 1 and have[1] >= len(slots):
-        for _ in range(each):
-            if carried(me)[1] < len(slots) or not (yield from drag(me, slots)):
-                break
+        for run in runs(me, slots):
+            for _ in range(each if len(run) > 1 else 0):
+                if carried(me)[1] < len(run) or not (yield from drag(me, run)):
+                    break
         yield from finish(me, items, slots, each)
     else:
         yield from finish(me, items, slots, each)
     if carried(me)[0]:
         yield from stow(me, source)
     return all(stack_in(me, slot)[0] in items and stack_in(me, slot)[1] >= each for slot in slots)
+
+
+def runs(me: ScriptedPlayer, slots: Sequence[int]) -> list[list[int]]:
+    """The slots in chains of direct neighbours, so that a drag along a chain touches no other slot."""
+    layout = LAYOUTS[me.world.screen.kind]
+    left, chains = list(slots), []
+    while left:
+        chain = [left.pop(0)]
+        while True:
+            x, y = layout.centre(chain[-1])
+            beside = [s for s in left if abs(layout.centre(s)[0] - x) + abs(layout.centre(s)[1] - y) == 18]
+            if not beside:
+                break
+            chain.append(beside[0])
+            left.remove(beside[0])
+        chains.append(chain)
+    return chains
 
 
 def finish(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], each: int) -> Skill:

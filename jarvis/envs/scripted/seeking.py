@@ -90,7 +90,7 @@ def roam(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) 
                 break
     if goal is None:
         if me.heading is None or me.random.random() < 0.25:
-            me.heading = float(me.random.uniform(-math.pi, math.pi))
+            me.heading = dry_heading(me, x, z)
         goal = [x + round(40 * math.cos(me.heading)), y, z + round(40 * math.sin(me.heading))]
     for _ in range(5):
         x, y, z = me.cell()
@@ -113,6 +113,21 @@ def roam(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) 
         yield from glance(me, 2)
         me.memory.refuse((goal[0], goal[1], goal[2]), me.world.ticks)
     return seen()
+
+
+def dry_heading(me: ScriptedPlayer, x: int, z: int) -> float:
+    """A direction, in radians, with as little water ahead as a few looks can find."""
+    best, best_wet = 0.0, 99
+    for _ in range(6):
+        heading = float(me.random.uniform(-math.pi, math.pi))
+        wet = 0
+        for far in (8, 16, 24, 32, 40):
+            tx, tz = x + round(far * math.cos(heading)), z + round(far * math.sin(heading))
+            ty = surface(me, tx, tz)
+            wet += bool(RULES.table.liquid[me.grid.blocks[tx & MASK, tz & MASK, ty]]) * (2 if far == 40 else 1)
+        if wet < best_wet:
+            best, best_wet = heading, wet
+    return best
 
 
 def surface(me: ScriptedPlayer, x: int, z: int) -> int:

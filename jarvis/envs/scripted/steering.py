@@ -214,10 +214,38 @@ def free(me: ScriptedPlayer, attempt: int = 0) -> Skill:
     return True
 
 
+def ashore(me: ScriptedPlayer) -> Skill:
+    """Out of the water onto the nearest dry place that can be reached."""
+    x, y, z = me.cell()
+    places = []
+    for dx in range(-20, 21):
+        for dz in range(-20, 21):
+            for dy in (0, 1, 2, -1):
+                place = (x + dx, y + dy, z + dz)
+                if is_floor(me.grid, place[0], place[1] - 1, place[2]) and cell_class(me.grid, *place) == 0:
+                    places.append((abs(dx) + abs(dz) + abs(dy), place))
+    for _, place in sorted(places)[:40:8]:
+        if (yield from walk_to(me, place, AT, 0, 0, most=4000, weight=1.5)):
+            return True
+    return False
+
+
 def near(me: ScriptedPlayer, cell: Cell) -> float:
     """Metres from the eye to a cell's middle."""
     ex, ey, ez = me.eye
     return math.dist((ex, ey, ez), (cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5))
 
 
-__all__ = ["Keys", "Skill", "follow", "free", "heading_keys", "near", "pillar", "settle", "step_to", "walk_to"]
+__all__ = [
+    "Keys",
+    "Skill",
+    "ashore",
+    "follow",
+    "free",
+    "heading_keys",
+    "near",
+    "pillar",
+    "settle",
+    "step_to",
+    "walk_to",
+]

@@ -79,7 +79,10 @@ def look_around(
                 continue
             if block == OAK_LEAVES or block == BIRCH_LEAVES or block == SPRUCE_LEAVES:
                 x, y, z, block = _trunk(grid, x, y, z, block)
-            if want[block] and count < FOUND:
+            known = False
+            for k in range(max(0, count - 40), count):
+                known = known or (found[k, 0] == x and found[k, 1] == y and found[k, 2] == z)
+            if want[block] and count < FOUND and not known:
                 found[count, 0], found[count, 1], found[count, 2], found[count, 3] = x, y, z, block
                 count += 1
     for i in range(mobs.shape[0]):
