@@ -1,8 +1,8 @@
 """Tasks, suites, rollouts and statistics: how good a policy is, with an interval.
 
-    from evaluation import compare, evaluate
+from evaluation import compare, evaluate
 
-    evaluate("tech_tree", policy, "runs/tech_tree", policy_name="mine", split="validation")
+evaluate("tech_tree", policy, "runs/tech_tree", policy_name="mine", split="validation")
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _HOMES = {
 }  # fmt: skip
 _NAMES = {"get_task": "get"}
 
-__all__ = ["compare", "evaluate", "get_suite", "get_task", "play"]  # noqa: F822 - loaded when first used
+__all__ = ["compare", "evaluate", "get_suite", "get_task", "play"]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,7 +51,7 @@ def thing(name: str, count: int = 1) -> str:
 
 def _a(name: str) -> str:
     words = name.replace("_", " ")
-    if words.split()[-1] in _MASS and words != "cow" or words.endswith("s"):
+    if (words.split()[-1] in _MASS and words != "cow") or words.endswith("s"):
         return words
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
@@ -85,7 +85,9 @@ def _spot(name: str) -> int:
 
 def _bag(items: tuple[tuple[str, int], ...], first: int = 13) -> dict[int, tuple[str, int]]:
     """The items spread over the bag, never in a row."""
-    return {first + 2 * number if number < 11 else first + 1 + 2 * (number - 11): item for number, item in enumerate(items)}
+    return {
+        first + 2 * number if number < 11 else first + 1 + 2 * (number - 11): item for number, item in enumerate(items)
+    }
 
 
 def _at_hand(name: str, kit: Kit, difficulty: str, radius: tuple[int, int, int]) -> StartState:
@@ -213,7 +215,9 @@ def _smelt(item: str, difficulty: str) -> Task:
         start = StartState(slots=_mixed(((raw, 2), ("furnace", 1), ("coal", 2))), weather="clear")
     else:  # the furnace must be made first, and planks are all there is to burn
         more = 8 + 2 * (raw == "cobblestone")
-        parts = {"crafting_table": 1, "oak_planks": 4} | ({raw: 2} if raw != "cobblestone" else {}) | {"cobblestone": more}
+        parts = (
+            {"crafting_table": 1, "oak_planks": 4} | ({raw: 2} if raw != "cobblestone" else {}) | {"cobblestone": more}
+        )
         start = StartState(slots=_mixed(tuple(parts.items()), junk=9), weather="clear")
     return _task("smelt", item, difficulty, Count("craft_item", item, 1), start, 1, (800, 1200, 1800))
 
@@ -362,7 +366,13 @@ _CATALOGUE = {f"{family}_{name}": (family, name) for family, (names, _) in _TABL
 
 
 def _task(
-    family: str, name: str, difficulty: str, predicate: Predicate, start: StartState, count: int, limits: tuple[int, int, int]
+    family: str,
+    name: str,
+    difficulty: str,
+    predicate: Predicate,
+    start: StartState,
+    count: int,
+    limits: tuple[int, int, int],
 ) -> Task:
     words = {"one": _a(name), "them": thing(name, count) if count > 1 else _a(name)}
     wordings = tuple(wording.format(**words) for wording in _WORDINGS[family])

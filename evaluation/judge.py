@@ -85,7 +85,12 @@ def judge(path: str | Path, config: JudgeConfig, limit: int | None = None) -> di
         digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()[:32]
         if known.get(line["episode"], {}).get("request") == digest:
             continue
-        record: dict[str, Any] = {"episode": line["episode"], "task": line["task"], "model": config.model, "request": digest}
+        record: dict[str, Any] = {
+            "episode": line["episode"],
+            "task": line["task"],
+            "model": config.model,
+            "request": digest,
+        }
         try:
             text, usage = _ask(request, config)
             record |= read_answer(text) | {"usage": usage}
@@ -105,7 +110,9 @@ def _answered(path: Path) -> dict[int, dict[str, Any]]:
 def agreement(lines: Iterable[Mapping[str, Any]], judgements: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """How far the judge agrees with the predicates: counts, and the share with its Wilson interval."""
     truth = {line["episode"]: bool(line["success"]) for line in lines if not line["aborted"]}
-    said = {line["episode"]: bool(line["completed"]) for line in judgements if "scores" in line and line["episode"] in truth}
+    said = {
+        line["episode"]: bool(line["completed"]) for line in judgements if "scores" in line and line["episode"] in truth
+    }
     agree = sum(truth[episode] == verdict for episode, verdict in said.items())
     return {
         "judged": len(said),
@@ -143,7 +150,9 @@ def read_frames(video: Path, count: int) -> list[np.ndarray]:
             raise FormatError(f"{video}: no frames in it")
         wanted = {round(at) for at in np.linspace(0, total - 1, min(count, total))}
         return [
-            frame.to_ndarray(format="rgb24") for number, frame in enumerate(container.decode(video=0)) if number in wanted
+            frame.to_ndarray(format="rgb24")
+            for number, frame in enumerate(container.decode(video=0))
+            if number in wanted
         ]
 
 

@@ -79,7 +79,9 @@ def _clock(ticks: float) -> str:
 
 def _head(config: Mapping[str, Any], summary: Mapping[str, Any], lines: Sequence[Line]) -> str:
     overall, missing = summary["overall"], summary["missing"]
-    counts = {name: overall[name] for name in ("success", "failed", "aborted")} | ({"missing": missing} if missing else {})
+    counts = {name: overall[name] for name in ("success", "failed", "aborted")} | (
+        {"missing": missing} if missing else {}
+    )
     stack = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
     legend = "".join(
         f'<span><span class="dot {name}"></span><b>{count}</b> {"no success" if name == "failed" else name}</span>'
@@ -90,7 +92,8 @@ def _head(config: Mapping[str, Any], summary: Mapping[str, Any], lines: Sequence
     finished = overall["success"] + overall["failed"]
     number = "-" if overall["rate"] is None else f"{100 * overall['rate']:.1f}".removesuffix(".0")
     reasons = "".join(
-        f"<li>{count}&times; {escape(reason[:200])}</li>" for reason, count in sorted(summary["aborted_because"].items())[:6]
+        f"<li>{count}&times; {escape(reason[:200])}</li>"
+        for reason, count in sorted(summary["aborted_because"].items())[:6]
     )
     usage = summary["usage"]
     facts = {
@@ -107,7 +110,9 @@ def _head(config: Mapping[str, Any], summary: Mapping[str, Any], lines: Sequence
         else "none",
         "suite digest": config["digest"],
     }
-    listed = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts.items())
+    listed = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>" for name, value in facts.items()
+    )
     has_goal = any(line["success"] for line in lines) or config["env"] != "crafter"
     rate = (
         f'<div class="rate">{number}<small> %</small></div><p>success, 95&thinsp;% interval {100 * low:.1f} to '
@@ -136,7 +141,10 @@ def _hours(seconds: float) -> str:
 def _bar(interval: Sequence[float], value: float | None, width: int = 240) -> str:
     """An interval on a line from 0 to 100 %."""
     low, high = (6 + (width - 12) * end for end in interval)
-    grid = "".join(f'<line class="grid" x1="{6 + (width - 12) * at}" x2="{6 + (width - 12) * at}" y1="2" y2="18"/>' for at in (0, 0.5, 1))
+    grid = "".join(
+        f'<line class="grid" x1="{6 + (width - 12) * at}" x2="{6 + (width - 12) * at}" y1="2" y2="18"/>'
+        for at in (0, 0.5, 1)
+    )
     dot = "" if value is None else f'<circle class="iv-dot" cx="{6 + (width - 12) * value:.1f}" cy="10" r="4"/>'
     return (
         f'<svg width="{width}" height="20" role="img" aria-label="{_percent(interval[0])} to {_percent(interval[1])}">{grid}'
@@ -190,7 +198,9 @@ def _matrix(tasks: Mapping[str, Any]) -> str:
             cells = "".join(f"<td class=cell>{_cell(levels.get(level))}</td>" for level in DIFFICULTIES)
             rows.append(f"<tr><td>{escape(skill.removeprefix(family + '_').replace('_', ' '))}</td>{cells}</tr>")
         heads = "".join(f"<th class=cell>{level}</th>" for level in DIFFICULTIES)
-        parts.append(f"<div><table><thead><tr><th>{escape(family)}</th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")
+        parts.append(
+            f"<div><table><thead><tr><th>{escape(family)}</th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        )
     return f'<section class="card"><div class="matrix">{"".join(parts)}</div></section>'
 
 
@@ -209,7 +219,19 @@ def _cell(counts: Mapping[str, Any] | None) -> str:
 
 
 # A ramp from violet over blue and green to orange, readable on light and on dark paper.
-_RAMP = ("#7b4fa3", "#5c62b5", "#3f78b8", "#2f8ca8", "#2e9a86", "#45a15f", "#7aa23c", "#a99a2a", "#c78728", "#d26d33", "#cf5545")
+_RAMP = (
+    "#7b4fa3",
+    "#5c62b5",
+    "#3f78b8",
+    "#2f8ca8",
+    "#2e9a86",
+    "#45a15f",
+    "#7aa23c",
+    "#a99a2a",
+    "#c78728",
+    "#d26d33",
+    "#cf5545",
+)
 
 
 def _colour(number: int, count: int) -> str:
@@ -256,7 +278,11 @@ def _curves(named: Mapping[str, Any]) -> str:
     for tick in range(0, end + 1, unit):
         parts.append(f'<text x="{x(tick):.1f}" y="{top + height + 20}" text-anchor="middle">{_clock(tick)}</text>')
     labels = sorted(
-        ((y(facts["curve"][-1][1]), number, name) for number, (name, facts) in enumerate(named.items()) if facts["curve"]),
+        (
+            (y(facts["curve"][-1][1]), number, name)
+            for number, (name, facts) in enumerate(named.items())
+            if facts["curve"]
+        ),
         key=lambda label: (label[0], -label[1]),
     )
     spots: dict[str, float] = {}
@@ -323,7 +349,9 @@ def _judgements(path: Path) -> str:
 def _theatre(shown: Sequence[Mapping[str, Any]]) -> str:
     if not shown:
         return ""
-    counts = {verdict: sum(episode["verdict"] == verdict for episode in shown) for verdict in ("failed", "aborted", "success")}
+    counts = {
+        verdict: sum(episode["verdict"] == verdict for episode in shown) for verdict in ("failed", "aborted", "success")
+    }
     tabs = f'<button type="button" value="all" aria-pressed="true">all {len(shown)}</button>' + "".join(
         f'<button type="button" value="{verdict}" aria-pressed="false">{"no success" if verdict == "failed" else verdict} {count}</button>'
         for verdict, count in counts.items()

@@ -255,7 +255,9 @@ def _play_batch(
         if not ready:
             continue
         blank = rows[ready[0]].observation if blank is None else blank
-        observations = [blank if row.observation is None or row.setting is not None else row.observation for row in rows]
+        observations = [
+            blank if row.observation is None or row.setting is not None else row.observation for row in rows
+        ]
         before = time.perf_counter()
         try:
             actions = _checked(policy.act(observations), len(rows))
@@ -333,7 +335,9 @@ def _checked(actions: Any, count: int) -> Sequence[Any]:
     if isinstance(actions, (str, bytes)) or not hasattr(actions, "__len__") or not hasattr(actions, "__getitem__"):
         raise _WrongAnswer(f"answered with {type(actions).__name__}, expected a sequence of {count} actions")
     if isinstance(actions, Mapping) or len(actions) != count:
-        raise _WrongAnswer(f"answered with {len(actions)} of {type(actions).__name__}, expected a sequence of {count} actions")
+        raise _WrongAnswer(
+            f"answered with {len(actions)} of {type(actions).__name__}, expected a sequence of {count} actions"
+        )
     return actions  # type: ignore[no-any-return]
 
 

@@ -167,7 +167,9 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     for task, names in config_a.get("milestones", {}).items():
         part = [pair for pair in pairs if pair[0]["task"] == task]
         if part:
-            milestones[task] = {name: compared(part, lambda line, name=name: name in line["milestones"]) for name in names}
+            milestones[task] = {
+                name: compared(part, lambda line, name=name: name in line["milestones"]) for name in names
+            }
     return {
         "first": {"policy": config_a["policy"], "path": str(first)},
         "second": {"policy": config_b["policy"], "path": str(second)},

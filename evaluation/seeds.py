@@ -57,7 +57,9 @@ def check_trainable(seed: int) -> int:
     split = split_of(seed)
     if split in ("validation", "test"):
         first, end = SPLITS[split]
-        raise HeldOutError(f"seed {seed} is one of the {split} seeds, {first} to {end - 1}; take one below {SPLITS['train'][1]}")
+        raise HeldOutError(
+            f"seed {seed} is one of the {split} seeds, {first} to {end - 1}; take one below {SPLITS['train'][1]}"
+        )
     return seed
 
 

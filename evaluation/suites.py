@@ -151,5 +151,3 @@ def get_suite(name: str) -> Suite:
     if name == "crafter":
         return Suite("crafter", {"crafter": get("crafter")}, 100, env="crafter")
     raise UnknownNameError("suite", name, nearest_names(name, SUITES))
-
-

@@ -1,11 +1,6 @@
-import sys
 import threading
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from treadmill import Player, Treadmill, mining, suite
 
 from evaluation.rollouts import play
@@ -17,7 +12,8 @@ FIVE, TEN, NEVER = mining("mine_five", 5), mining("mine_ten", 10, milestones=(3,
 def outcomes(played):
     """{episode: what is the same on every machine}"""
     return {
-        one.episode.number: (one.episode.task.name, one.success, one.ticks, one.milestones, one.aborted) for one in played
+        one.episode.number: (one.episode.task.name, one.success, one.ticks, one.milestones, one.aborted)
+        for one in played
     }
 
 
