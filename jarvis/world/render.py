@@ -11,20 +11,23 @@ import math
 
 import numpy as np
 
-from jarvis.world import rays, sky
+from jarvis.world import rays, sky, walk
 from jarvis.world.hand import block_box, draw_flames, item_blocks, place_hand, tint
 from jarvis.world.icons import build_icons
 from jarvis.world.layout import HEIGHT, MASK, Grid
 from jarvis.world.models import build_models
-from jarvis.world.rays import FACES, MAP_X, SKY_STEPS, SPAN, Canvas, Look
+from jarvis.world.rays import Canvas, Look
 from jarvis.world.render_bodies import COLUMNS, MAX_BOXES, BodyModels, draw_boxes, mark_cell, place_bodies
 from jarvis.world.rules import RULES
+from jarvis.world.shading import FACES, SKY_STEPS
 from jarvis.world.shapes import BOXES, CROSS, CUBE, CUTOUT, SHAPES
 from jarvis.world.surfaces import AIR, HOLES, LAVA, PANE, PARTS, PLANT, RAY_FIELDS, SHAPE_FLOATS, SOLID, TINTED, WATER
 from jarvis.world.textures import Textures, build_textures, tile_index
 from jarvis.world.view import View
+from jarvis.world.walk import MAP_X, SCENE_FIELDS, SPAN
 
 ASPECT = 16 / 9
+LAVA_BLOCK = RULES.block("lava")
 NO_BOX = np.array([1.0, 0, 0, -1.0, 0, 0])
 TEXELS = 344  # of one tile with its smaller copies, padded
 
@@ -90,13 +93,14 @@ def build_canvas(width: int, height: int, half_width: float, half_height: float)
         blind=np.zeros(rows * pitch, np.float32),
         marks=np.zeros(rows * pitch, np.uint8),
         work=np.zeros(2 * rows * pitch, np.uint32),
-        hint=np.zeros(2 * rows * pitch, np.uint32),
+        starts=np.zeros(2 * rows * pitch, np.uint32),
         bricks=np.zeros(SPAN * MAP_X, np.uint8),
         layers=np.zeros(SPAN * MAP_X, np.uint8),
         face_key=np.zeros(FACES, np.uint32),
         face_tile=np.zeros(FACES, np.int32),
         face_light=np.zeros(FACES * 12, np.float32),
         ray=np.zeros(RAY_FIELDS),
+        scene=np.zeros(SCENE_FIELDS),
     )
 
 
@@ -133,7 +137,6 @@ class Renderer:
         self.glow = np.zeros(256 * 3, np.float32)
         self.sky = np.zeros(SKY_STEPS * 3, np.float32)
         self.camera = np.zeros(15)
-        self.weather = np.zeros(13)
         self._grid: Grid | None = None
         self._flat: tuple[np.ndarray, ...] = ()
         self._hour: tuple[float, ...] = ()
@@ -148,11 +151,13 @@ class Renderer:
             self._grid = grid
         self._aim(view)
         self._hour_of(view)
-        self.camera[12] = rays.gather_bricks(grid.bricks, grid.chunk_at, self.canvas.bricks, self.camera)
+        x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
+        inside = grid.blocks[x & MASK, z & MASK, y] if 0 <= y < HEIGHT else 0
+        scene = self.canvas.scene
+        scene[walk.IN_LAVA] = inside == LAVA_BLOCK
+        scene[walk.CEILING] = walk.gather_bricks(grid.bricks, grid.chunk_at, self.canvas.bricks, view.x, view.z)
         frame = out.reshape(-1)
-        rays.draw_blocks(
-            *self._flat, self.look, self.canvas, self.glow, self.sky, frame, self.height, self.width, self.camera, self.weather
-        )
+        rays.draw_blocks(*self._flat, self.look, self.canvas, self.glow, self.sky, frame, self.height, self.width)
         self._draw_sky(view, frame)
         shape = (self.height, self.width, self.canvas.across.size)
         if view.cracked is not None or view.pointed is not None:
@@ -193,6 +198,8 @@ class Renderer:
     def _draw_overlays(self, view: View, frame: np.ndarray) -> None:
         if view.burning:
             draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, view.tick)
+        if self.canvas.scene[walk.IN_LAVA]:
+            tint(frame, 180.0, 62.0, 8.0, 0.85)
         if view.hurt > 0:
             tint(frame, 200.0, 0.0, 0.0, 0.35 * min(view.hurt, 1.0))
 
@@ -207,6 +214,11 @@ class Renderer:
             2 * math.sqrt(self.half_width * self.half_height / (self.width * self.height)),
         )  # fmt: skip
         self.camera[13], self.camera[14] = self.half_width, self.half_height
+        corner_x, corner_z = (math.floor(view.x) // 8 - walk.REACH) * 8, (math.floor(view.z) // 8 - walk.REACH) * 8
+        scene = self.canvas.scene
+        scene[:15] = self.camera
+        scene[walk.EYE], scene[walk.EYE + 2] = view.x - corner_x, view.z - corner_z
+        scene[walk.WINDOW_X], scene[walk.WINDOW_Z] = corner_x & MASK, corner_z & MASK
 
     def _hour_of(self, view: View) -> None:
         angle = sky.sun_angle(view.time) * 2 * math.pi
@@ -222,20 +234,17 @@ class Renderer:
         bright = min(max(height * 2 + 0.5, 0.0), 1.0)
         white = 255 * (bright * 0.9 + 0.1) * (1 - 0.45 * view.rain)
         drift = (view.tick * sky.CLOUD_SPEED) % 768.0
-        cell = self._origin(view)
-        self.weather[:] = (
+        # NOTE: whole bricks are wrapped apart from the rest, so that clouds stay precise far from the origin
+        cell_x, cell_z = math.floor(view.x) // 8 * 8, math.floor(view.z) // 8 * 8
+        scene = self.canvas.scene
+        scene[walk.SUNSET : walk.IN_LAVA] = (
             strength * (1 - view.rain), red, green, blue, 1.0 if math.sin(angle) < 0 else -1.0,
-            0.8 if view.clouds else 0.0,
-            (cell[0] + drift) % 768.0 + 768.0 + view.x - cell[0], cell[1] % 768.0 + 768.0 + view.z - cell[1],
+            0.8 if view.clouds and view.y < 127 else 0.0,
+            (cell_x + drift) % 768.0 + 768.0 + view.x - cell_x, cell_z % 768.0 + 768.0 + view.z - cell_z,
             white, white, min(255.0, 255 * (bright * 0.85 + 0.15) * (1 - 0.45 * view.rain)),
-            view.tick, 0.0,
+            view.tick,
         )  # fmt: skip
         self.angle = angle
-
-    @staticmethod
-    def _origin(view: View) -> tuple[int, int]:
-        """A whole number of bricks near the eye, to keep clouds precise far from the origin."""
-        return int(view.x) // 8 * 8, int(view.z) // 8 * 8
 
     def _draw_sky(self, view: View, frame: np.ndarray) -> None:
         night = min(max(0.75 - (math.cos(self.angle) * 2 + 0.25), 0.0), 1.0) ** 2 * 0.9

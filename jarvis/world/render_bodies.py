@@ -21,12 +21,14 @@ from numba import njit
 from jarvis.world.layout import MASK, hash3
 from jarvis.world.models import SHEARED_SHEEP
 from jarvis.world.pointers import pointer
-from jarvis.world.rays import SKY_STEPS, VIEW_DISTANCE
+from jarvis.world.shading import SKY_STEPS
 from jarvis.world.surfaces import sample
+from jarvis.world.walk import VIEW_DISTANCE
 
 COLUMNS = 26
 MAX_BOXES = 1400  # 64 mobs of eleven parts, 192 drops of at most three copies, 64 missiles
 SLAB_STEPS = 14
+TURN = math.pi / 180.0
 
 
 class BodyModels(NamedTuple):
@@ -77,7 +79,24 @@ def _put(boxes, n, axes, half_x, half_y, half_z, bright):
         for row in range(3):
             boxes[n, 3 + 3 * row + c] = axes[row, c]
     boxes[n, 12], boxes[n, 13], boxes[n, 14], boxes[n, 21] = half_x, half_y, half_z, bright
-    boxes[n, 22:26] = 0.0
+    for column in range(22, 26):
+        boxes[n, column] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _stand(axes, x, y, z):
+    """Unturned axes with the middle at (x, y, z)."""
+    for row in range(3):
+        for c in range(3):
+            axes[row, c] = 1.0 if row == c else 0.0
+    axes[3, 0], axes[3, 1], axes[3, 2] = x, y, z
+
+
+@njit(cache=True, nogil=True)
+def _clothe(boxes, n, tile):
+    """One picture for all faces of row ``n``."""
+    for face in range(6):
+        boxes[n, 15 + face] = tile
 
 
 @njit(cache=True, nogil=True)
@@ -100,7 +119,7 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
         model = int(m.kind)
         if model == 3 and m.flags & 1:
             model = SHEARED_SHEEP
-        yaw = math.radians(m.yaw)
+        yaw = TURN * m.yaw
         bright = _light_at(light, m.x, m.y + 0.6, m.z)
         if m.fire_ticks > 0:
             bright |= 15
@@ -113,14 +132,13 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
             if n >= boxes.shape[0]:
                 return n
             # rows: the three axes, then the way from pivot to middle; pivot is added after
-            axes[:] = 0.0
-            axes[0, 0], axes[1, 1], axes[2, 2] = 1.0, 1.0, 1.0
-            for c in range(3):
-                axes[3, c] = models.offset[part, c] - models.pivot[part, c]
-            _turn(axes, math.radians(models.rest[part, 0]), math.radians(models.rest[part, 1]), math.radians(models.rest[part, 2]))
+            offset, pivot = models.offset[part], models.pivot[part]
+            _stand(axes, float(offset[0] - pivot[0]), float(offset[1] - pivot[1]), float(offset[2] - pivot[2]))
+            rest = models.rest[part]
+            _turn(axes, TURN * rest[0], TURN * rest[1], TURN * rest[2])
             motion = models.motion[part]
             if motion == 1:
-                _turn(axes, math.radians(m.pitch), -math.radians((m.head_yaw - m.yaw + 180.0) % 360.0 - 180.0), 0.0)
+                _turn(axes, TURN * m.pitch, -TURN * ((m.head_yaw - m.yaw + 180.0) % 360.0 - 180.0), 0.0)
             elif motion == 2 or motion == 5:
                 _turn(axes, -1.1 * swing, 0.0, 0.0)
             elif motion == 3 or motion == 4:
@@ -134,14 +152,13 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
                 step = 0.45 * math.sin(m.walk_phase + (motion - 9) * 1.7) * min(float(m.walk_speed), 1.0)
                 _turn(axes, 0.0, step, 0.6 * step if motion < 13 else -0.6 * step)
             for c in range(3):
-                axes[3, c] += models.pivot[part, c]
+                axes[3, c] += pivot[c]
             _turn(axes, 0.0, 0.0, fall)
             _turn(axes, 0.0, -yaw, 0.0)
             size = 1.0 + 0.25 * swell
-            axes[3] *= size
-            axes[3, 0] += mx
-            axes[3, 1] += my
-            axes[3, 2] += mz
+            axes[3, 0] = size * axes[3, 0] + mx
+            axes[3, 1] = size * axes[3, 1] + my
+            axes[3, 2] = size * axes[3, 2] + mz
             half = 0.5 * size
             _put(boxes, n, axes, half * models.size[part, 0], half * models.size[part, 1], half * models.size[part, 2], bright)
             for face in range(6):
@@ -166,8 +183,7 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
         for copy in range(copies):
             if n >= boxes.shape[0]:
                 return n
-            axes[:] = 0.0
-            axes[0, 0], axes[1, 1], axes[2, 2] = 1.0, 1.0, 1.0
+            _stand(axes, 0.0, 0.0, 0.0)
             turn = d.age * 0.05 + index
             if block > 0:
                 _turn(axes, 0.0, -turn, 0.0)
@@ -185,8 +201,7 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
                     boxes[n, 15 + face] = faces[block * 96 + face]
             else:
                 _put(boxes, n, axes, 0.22, 0.22, 0.014, bright)
-                for face in range(6):
-                    boxes[n, 15 + face] = icon_base + d.item
+                _clothe(boxes, n, icon_base + d.item)
                 boxes[n, 24], boxes[n, 25] = 1.0, 1.0
             n += 1
 
@@ -198,9 +213,7 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
         if sx * sx + sy * sy + sz * sz > reach or sx * eye[3] + sy * eye[4] + sz * eye[5] < -1.0:
             continue
         bright = _light_at(light, s.x, s.y, s.z)
-        axes[:] = 0.0
-        axes[0, 0], axes[1, 1], axes[2, 2] = 1.0, 1.0, 1.0
-        axes[3, 0], axes[3, 1], axes[3, 2] = sx, sy, sz
+        _stand(axes, sx, sy, sz)
         if s.kind == 4:
             axes[3, 1] += 0.49
             _put(boxes, n, axes, 0.49, 0.49, 0.49, bright)
@@ -208,20 +221,20 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
                 boxes[n, 15 + face] = faces[int(s.block) * 96 + face]
             n += 1
         elif s.kind == 1:
-            axes[3] = 0.0
-            _turn(axes, math.radians(s.pitch), -math.radians(s.yaw), 0.0)
+            _stand(axes, 0.0, 0.0, 0.0)
+            _turn(axes, TURN * s.pitch, -TURN * s.yaw, 0.0)
             for piece in range(2):  # shaft, then feathers
                 back = -0.02 if piece == 0 else -0.24
                 axes[3, 0], axes[3, 1], axes[3, 2] = sx + back * axes[2, 0], sy + back * axes[2, 1], sz + back * axes[2, 2]
                 thick = 0.022 if piece == 0 else 0.06
                 _put(boxes, n, axes, thick, thick, 0.3 if piece == 0 else 0.06, bright)
-                boxes[n, 15:21] = tiles[piece]
+                _clothe(boxes, n, tiles[piece])
                 n += 1
         else:
             _turn(axes, 0.0, -yaw_eye, 0.0)
             axes[3, 0], axes[3, 1], axes[3, 2] = sx, sy + 0.1, sz
             _put(boxes, n, axes, 0.14, 0.14, 0.014, bright)
-            boxes[n, 15:21] = tiles[s.kind]
+            _clothe(boxes, n, tiles[s.kind])
             boxes[n, 24], boxes[n, 25] = 1.0, 1.0
             n += 1
     return n

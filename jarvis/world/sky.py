@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import mix64
-from jarvis.world.rays import SKY_STEPS
+from jarvis.world.shading import SKY_STEPS
 
 DAY = 24000
 CLOUD_SPEED = 0.03  # metres a tick
@@ -56,7 +56,8 @@ def light_colours(out, day, gamma, flash):
         )
         for c in range(3):
             value = min(colours[c] * 0.96 + 0.03, 1.0)
-            lifted = 1.0 - (1.0 - value) ** 4
+            dark = (1.0 - value) * (1.0 - value)
+            lifted = 1.0 - dark * dark
             value = value * (1.0 - gamma) + lifted * gamma
             out[level * 3 + c] = min(min(max(value, 0.0), 1.0) * 0.96 + 0.03 + flash, 1.0)
 

@@ -23,7 +23,11 @@ LENGTH = 11  # metres per unit of the ray's direction
 BLUR = 12  # squared size of a pixel in texels, one unit away
 DRIFT = 13  # ticks, moves water and lava
 FIRM_LAVA = 14  # 0 if the eye is in lava, which is then looked through
-RAY_FIELDS = 16
+CELL = 15  # cell of the surface that ends the ray, or the last one it was in
+AXIS = 16  # along which it was met: 0 x, 1 y, 2 z, -1 the eye is inside, 3 within the cell
+CLEAR = 17  # how far the ray met nothing at all, in units of its direction; -1: up to its end
+MIXED = 18  # 1 if it passed through anything
+RAY_FIELDS = 20
 
 SHAPE_FLOATS = 32  # of one shape: number of boxes, then six for each
 MURKINESS = 0.09  # share of light lost per metre of water
