@@ -171,7 +171,7 @@ def wake(grid: Grid, schedule: Schedule, tick: int, x: int, y: int, z: int) -> N
         if 0 <= ny < HEIGHT:
             delay = delay_of(get_block(grid, nx, ny, nz))
             if delay >= 0:
-                schedule_cell(schedule, tick + delay + 1, nx, ny, nz)
+                schedule_cell(schedule, tick + delay, nx, ny, nz)
 
 
 @njit(cache=True, nogil=True)
