@@ -388,14 +388,16 @@ def _update_liquid(grid: Grid, schedule: Schedule, notes: Notes, tick: int, x: i
     elif out <= 7 and (settled == 0 or get_block(grid, x, y - 1, z) != liquid):
         for side in range(4):
             nx, nz = x + FACING_DX[side], z + FACING_DZ[side]
-            if _gives_way(grid, nx, y, nz, liquid):
+            stream = get_block(grid, nx, y, nz) == liquid and grid.meta[nx & MASK, nz & MASK, y] != 0
+            if stream or _gives_way(grid, nx, y, nz, liquid):
                 distance[side] = _hole_distance(grid, nx, y, nz, liquid, side)
     nearest = distance.min()
     for side in range(5):
         if distance[side] == nearest and nearest < 2000:
             nx = x + (FACING_DX[side] if side < 4 else 0)
             nz = z + (FACING_DZ[side] if side < 4 else 0)
-            _flow_into(grid, schedule, notes, tick, nx, y - (side == 4), nz, liquid, out)
+            if _gives_way(grid, nx, y - (side == 4), nz, liquid):
+                _flow_into(grid, schedule, notes, tick, nx, y - (side == 4), nz, liquid, out)
 
 
 # Ticks
