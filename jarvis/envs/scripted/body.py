@@ -261,6 +261,10 @@ class Body:
         yaw = math.degrees(math.atan2(-(cell[0] + 0.5 - x), cell[2] + 0.5 - z))
         return math.cos(math.radians(wrap(yaw - float(self.p["yaw"]))))
 
+    def reach_of(self, cell: Cell) -> float:
+        """Metres from the eye to a cell's middle."""
+        return math.dist(self.eye, (cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5))
+
     def find(
         self, goal: Cell, kind: int, slack: int, slack_y: int, weight: float, most: int
     ) -> tuple[list[Cell], bool, float]:
@@ -365,7 +369,7 @@ class Body:
         keep = [index for index, there in enumerate(hotbar) if not there]
         keep += [index for index, there in enumerate(hotbar) if there and not RULES.durability[there]][::-1]
         index = keep[0] if keep else 8
-        before = self._coarse, self._fine
+        before = self.label()
         self.fine("fetch")
         if not (yield from open_inventory(self)):
             return False
@@ -381,7 +385,7 @@ class Body:
                 if self.world.screen.is_open and self.world.screen.carried[0]:
                     yield from click(self, slot)
         yield from close(self)
-        self._coarse, self._fine = before
+        self.relabel(before)
         return True
 
     def needs_torch(self, place: Cell) -> bool:
@@ -394,14 +398,14 @@ class Body:
     def place_torch(self) -> Skill:
         """Put a torch on a wall or the floor here."""
         self._torch_tick = self.world.ticks
-        before = self._coarse, self._fine, self._target
+        before = self.label()
         x, y, z = self.cell()
         self.fine("torch")
         for cell in ((x, y + 1, z), (x, y, z)):
             if get_block(self.grid, *cell) == 0:
                 if (yield from place_block(self, RULES.item("torch"), cell, skip=(2,))):
                     break
-        self._coarse, self._fine, self._target = before
+        self.relabel(before)
         return True
 
     def look_for(self, cell: Cell) -> Skill:
@@ -452,6 +456,14 @@ class Body:
         """The cursor is after a slot of the screen."""
         self._target = (f"slot {slot}", None, None, None)
         self._slot_point = (float(x), float(y))
+
+    def label(self) -> tuple:
+        """The names and target of now, for ``relabel``."""
+        return self._coarse, self._fine, self._target, self._slot_point
+
+    def relabel(self, label: tuple) -> None:
+        """Go back to earlier names."""
+        self._coarse, self._fine, self._target, self._slot_point = label
 
     def mistake(self, name: str) -> None:
         """Something goes wrong on purpose in this tick."""

@@ -38,6 +38,9 @@ def mine(me: ScriptedPlayer, item: str, blocks: tuple[str, ...], count: int) -> 
             if not (yield from seek(me, item, blocks)):
                 failed += 1
             continue
+        if me.habits.pass_by and me.random.random() < me.habits.pass_by:
+            yield from me.pass_by(blocks, cell)
+            me.do("mine " + (blocks[0] if len(blocks) == 1 else item.lstrip("#")), "walk")
         before = me.count(item)
         if not (yield from take_block(me, cell)):
             me.memory.refuse(cell, me.world.ticks)
@@ -45,6 +48,10 @@ def mine(me: ScriptedPlayer, item: str, blocks: tuple[str, ...], count: int) -> 
             continue
         if me.count(item) > before:
             failed = 0
+        if item != "coal" and me.short_of_light():
+            coal = me.nearest(("coal_ore",))
+            if coal is not None and me.reach_of(coal) < 7:
+                yield from take_block(me, coal)
         if me.wears_out(item):
             return False  # plan anew: the tool is gone
     return me.count(item) >= goal

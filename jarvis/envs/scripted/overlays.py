@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from jarvis.envs.scripted.steering import heading_keys
+
 if TYPE_CHECKING:
     from jarvis.envs.scripted.player import ScriptedPlayer
 
@@ -20,6 +22,7 @@ class Overlays:
     def __init__(self, me: ScriptedPlayer) -> None:
         self.me, self.now, self._left, self._keys = me, "", 0, ()
         self._turn = 0.0
+        self._way: tuple[float, float] | None = None  # direction of walking during a glance
 
     def stop(self) -> None:
         """End what is under way: something is more important."""
@@ -32,6 +35,8 @@ class Overlays:
             self._left -= 1
             if self.now == "idle" and self._turn and me.random.random() < 0.2:
                 me.eyes.face(float(me.p["yaw"]) + self._turn, float(me.p["pitch"]) + 0.3 * self._turn, 0.5)
+            if self.now == "glance":
+                return self._walk_on()
             return self._keys
         if self.now:
             self.now = ""
@@ -61,11 +66,28 @@ class Overlays:
             side = 1 if me.random.random() < 0.5 else -1
             yaw = float(me.p["yaw"]) + side * float(me.random.uniform(40, 170))
             me.eyes.face(yaw, float(me.random.uniform(-10, 15)))
-            return self._begin("glance", int(me.random.integers(7, 16)), ())
+            vx, vz = float(me.p["vx"]), float(me.p["vz"])
+            self._way = (vx, vz) if math.hypot(vx, vz) > 0.06 else None
+            self._begin("glance", int(me.random.integers(7, 16)), ())
+            return self._walk_on()
         draw -= habits.glances
         if draw < habits.hops and me.safe_to_stray():
             return self._begin("hop", 2, ("jump",))
         return None
+
+    def _walk_on(self) -> tuple[str, ...]:
+        # the feet go on where they went while the head turns
+        me = self.me
+        if self._way is None or not me.clear_ahead(*self._way) or not me.safe_to_stray():
+            return ()
+        return heading_keys(me, *self._way)
+
+    def changes_mind(self) -> bool:
+        """Whether to give up now what is being done; only where that does no harm."""
+        me = self.me
+        if me.random.random() * MINUTE >= me.habits.abandon or me.world.screen.is_open:
+            return False
+        return bool(me.p["on_ground"]) and not me.p["in_water"] and me.safe_to_stray() and not me.lava_near(3)
 
     def _pause_rate(self) -> float:
         # chance to begin a pause in a tick, from the share of time that pauses shall fill

@@ -23,11 +23,13 @@ from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
 from jarvis.core.random_streams import generator
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted.body import Body
+from jarvis.envs.scripted.detours import detour, pass_by, put_back
 from jarvis.envs.scripted.crafting import craft_steps, pick_up_station, smelt, station_near
 from jarvis.envs.scripted.emergencies import emergency
 from jarvis.envs.scripted.fighting import FOODS, MEAT, eat, hunt, kill, prey
 from jarvis.envs.scripted.goals import goal_item_of
 from jarvis.envs.scripted.habits import Habits
+from jarvis.envs.scripted.memory import Cell
 from jarvis.envs.scripted.mining import mine
 from jarvis.envs.scripted.overlays import Overlays
 from jarvis.envs.scripted.planner import Step, gathered_from, plan, recipe_for
@@ -42,7 +44,13 @@ __all__ = ["ScriptedPlayer"]
 
 Skill = Iterator[tuple[str, ...]]
 DEEP = {"iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli"}
-KIT = (("stone_pickaxe", 2), ("stone_sword", 1), ("#planks", 6), ("stick", 6))  # before going down for ores
+KIT = (
+    ("stone_pickaxe", 2),
+    ("stone_sword", 1),
+    ("torch", 12),
+    ("#planks", 6),
+    ("stick", 6),
+)  # before going down for ores
 
 
 class ScriptedPlayer(Body):
@@ -56,6 +64,7 @@ class ScriptedPlayer(Body):
         self.failures: Counter[str] = Counter()  # steps that came to nothing, by name
         self.deaths = 0
         self.prepared = False
+        self._packed: set[str] = set()  # of the kit, what was there once
         self._life: Skill | None = None
         self._reflex: Skill | None = None
         self._overlays = Overlays(self)
@@ -86,6 +95,7 @@ class ScriptedPlayer(Body):
                 self.deaths += 1
                 self._life = self._reflex = None
                 self.prepared = False
+                self._packed.clear()
                 self.forget_place()
             self.do("dead", "dead")
             return ()
@@ -103,6 +113,8 @@ class ScriptedPlayer(Body):
         overlay = self._overlays.step()
         if overlay is not None:
             return overlay
+        if self._overlays.changes_mind():
+            self._life = detour(self)
         for _ in range(50):
             if self._life is None:
                 self._life = self._live()
@@ -122,12 +134,18 @@ class ScriptedPlayer(Body):
         stations = [name for name in ("crafting_table", "furnace") if station_near(self, name)]
         steps = plan([(self.goal, self.goal_count)], carried, stations)
         if any(step.kind == "mine" and step.item in DEEP for step in steps) and not self.prepared:
-            # the goal once more, so that what is gathered now is enough for it
-            kit = [(item, count) for item, count in KIT]
-            if not plan(kit, carried, stations):
+            for item, count in KIT:
+                if self.count(item) >= count or (item == "torch" and not self.habits.torches):
+                    self._packed.add(item)
+            kit = [(item, count) for item, count in KIT if item not in self._packed]
+            if not kit or self.failures["mine coal"] > 2:
                 self.prepared = True
             elif self.p["y"] > 50 or self.count("#logs") * 4 + self.count("#planks") >= 6:
+                # the goal once more, so that what is gathered now is enough for it
                 return plan([*kit, (self.goal, self.goal_count)], carried, stations)
+        if self.prepared and self.habits.torches and self.count("torch") < 2 and steps[0].kind == "mine":
+            if self.count("#coals") >= 2 and self.count("stick") >= 4:
+                return [Step("craft", "torch", 8), *steps]
         return steps
 
     def _live(self) -> Skill:
@@ -194,6 +212,20 @@ class ScriptedPlayer(Body):
             return (yield from kill(self, step.source, step.item, step.count))
         blocks, _ = gathered_from(step.item)
         return (yield from mine(self, step.item, blocks, step.count))
+
+    def put_back(self, cell: Cell) -> Skill:
+        """See detours.put_back."""
+        return (yield from put_back(self, cell))
+
+    def pass_by(self, blocks: tuple[str, ...], target: Cell) -> Skill:
+        """See detours.pass_by."""
+        return (yield from pass_by(self, blocks, target))
+
+    def short_of_light(self) -> bool:
+        """Whether coal on the way is worth taking for torches."""
+        return (
+            self.habits.torches and self.count("torch") + 4 * self.count("#coals") < 24 and not self.wears_out("coal")
+        )
 
     def has_table(self) -> bool:
         """Whether a crafting table is carried or stands close by."""

@@ -72,6 +72,8 @@ def follow(me: ScriptedPlayer, path: list[Cell], until: Callable[[], bool] = NEV
                 return False
             if not (yield from break_block(me, blocked[0])):
                 return False
+            if me.habits.put_back and me.random.random() < me.habits.put_back:
+                yield from me.put_back(blocked[0])
         else:
             return False
         if (b[0], b[2]) == (a[0], a[2]) and b[1] > a[1] and cell_class(me.grid, *a) != 2:
@@ -228,12 +230,6 @@ def ashore(me: ScriptedPlayer) -> Skill:
         if (yield from walk_to(me, place, AT, 0, 0, most=4000, weight=1.5)):
             return True
     return False
-
-
-def near(me: ScriptedPlayer, cell: Cell) -> float:
-    """Metres from the eye to a cell's middle."""
-    ex, ey, ez = me.eye
-    return math.dist((ex, ey, ez), (cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5))
 
 
 __all__ = [
