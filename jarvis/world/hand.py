@@ -10,10 +10,9 @@ import math
 import numpy as np
 from numba import njit
 
-from jarvis.world.render_bodies import COLUMNS
+from jarvis.world.pointers import pointer
 from jarvis.world.rules import RULES
 from jarvis.world.shapes import BOXES, CROSS, SHAPES
-from jarvis.world.view import View
 
 FLAT_BLOCKS = ("torch", "ladder", "glass_pane", "oak_door")  # held and dropped as their picture, not as a cube
 CUBE_AT = (0.60, -0.56, 0.82)
@@ -44,60 +43,90 @@ def block_box(block: int, meta: int = 0) -> tuple[float, float, float, float, fl
     return (*boxes[:, :3].min(0).tolist(), *boxes[:, 3:].max(0).tolist())
 
 
-def turned(about: str, degrees: float) -> np.ndarray:
-    """(3, 3) matrix of a right-handed turn about an axis."""
-    s, c = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
-    i = "xyz".index(about)
-    j, k = (i + 1) % 3, (i + 2) % 3
-    out = np.eye(3)
-    out[j, j], out[k, k], out[k, j], out[j, k] = c, c, s, -s
+def held_boxes() -> np.ndarray:
+    """(blocks, 6) float64: half sizes of each block's box as it is held, and where its middle lies in the cube's, metres."""
+    out = np.zeros((len(RULES.blocks), 6))
+    for block in range(len(RULES.blocks)):
+        box = np.array(block_box(block))
+        out[block, :3], out[block, 3:] = (box[3:] - box[:3]) * CUBE_HALF, (box[3:] + box[:3] - 1.0) * CUBE_HALF
     return out
 
 
-def place_hand(view: View, camera: np.ndarray, item_block: np.ndarray, faces: np.ndarray, icon_base: int, arm: int, bright: int) -> np.ndarray:
-    """The boxes (1, COLUMNS) of what the hand shows; see render_bodies.py for the columns."""
-    row = np.zeros((1, COLUMNS))
-    swing, root = view.swing, math.sin(math.sqrt(view.swing) * math.pi)
-    shift = np.array([-0.35 * root, 0.18 * math.sin(math.sqrt(swing) * 2 * math.pi), 0.18 * math.sin(swing * math.pi)])
-    shift[1] -= 0.6 * (1.0 - view.raised)
-    sway = min(view.walk_speed, 1.0)
-    shift += (0.035 * sway * math.sin(view.walk_phase), -0.03 * sway * abs(math.cos(view.walk_phase)), 0.0)
-    block = int(item_block[view.held])
-    if view.held == 0:
-        at, half = np.array(ARM_AT), np.array(ARM_HALF)
+@njit(cache=True, nogil=True)
+def _turn(axes, which, degrees):
+    """Turn three columns about x, y or z (0 .. 2)."""
+    angle = degrees * (math.pi / 180.0)
+    s, c = math.sin(angle), math.cos(angle)
+    i, j = (which + 1) % 3, (which + 2) % 3
+    for column in range(3):
+        a, b = axes[i * 3 + column], axes[j * 3 + column]
+        axes[i * 3 + column], axes[j * 3 + column] = a * c - b * s, a * s + b * c
+
+
+@njit(cache=True, nogil=True)
+def place_hand(row, camera, held, block, held_box, faces, icon, arm, bright, swing, raised, using, phase, speed):
+    """Fill ``row`` (COLUMNS,) with the box the hand shows (render_bodies.py says what the columns are).
+
+    ``block`` is the block that ``held`` looks like or 0, ``held_box`` its row of held_boxes; ``icon`` and ``arm`` are pictures.
+    """
+    root = math.sin(math.sqrt(swing) * math.pi)
+    speed = min(speed, 1.0)
+    x = -0.35 * root + 0.035 * speed * math.sin(phase)
+    y = 0.18 * math.sin(math.sqrt(swing) * 2.0 * math.pi) - 0.6 * (1.0 - raised) - 0.03 * speed * abs(math.cos(phase))
+    z = 0.18 * math.sin(swing * math.pi)
+    store = np.zeros(9)
+    axes, row, camera, faces = pointer(store), pointer(row), pointer(camera), pointer(faces)
+    axes[0], axes[4], axes[8] = 1.0, 1.0, 1.0
+    row[24] = 0.0
+    for face in range(6):
+        row[15 + face] = arm if held == 0 else faces[block * 96 + face] if block > 0 else icon
+    if held == 0:
         # shoulder below and to the right, knuckles ahead; the swing throws it across the picture
-        axes = turned("y", 20 * root) @ turned("x", 40 - 55 * root) @ turned("z", 32 + 20 * root) @ turned("y", 40)
-        axes = axes * (1, -1, 1)  # row 0 of the picture is the sleeve
-        row[0, 15:21] = arm
-        at = at + shift * (1.4, 1.0, 1.0)
-    elif block:
-        box = np.array(block_box(block))
-        axes = turned("x", 60 * root) @ turned("y", -45 - 20 * root)
-        half = (box[3:] - box[:3]) * CUBE_HALF
-        at = np.array(CUBE_AT) + shift + axes @ ((box[3:] + box[:3] - 1.0) * CUBE_HALF)
-        row[0, 15:21] = faces[block * 96 : block * 96 + 6]
+        _turn(axes, 1, 40.0)
+        _turn(axes, 2, 32.0 + 20.0 * root)
+        _turn(axes, 0, 40.0 - 55.0 * root)
+        _turn(axes, 1, 20.0 * root)
+        for c in range(3):
+            axes[c * 3 + 1] = -axes[c * 3 + 1]  # the top of the picture is the sleeve
+        x, y, z = ARM_AT[0] + 1.4 * x, ARM_AT[1] + y, ARM_AT[2] + z
+        row[12], row[13], row[14] = ARM_HALF
+    elif block > 0:
+        _turn(axes, 1, -45.0 - 20.0 * root)
+        _turn(axes, 0, 60.0 * root)
+        ox, oy, oz = held_box[3], held_box[4], held_box[5]
+        x += CUBE_AT[0] + axes[0] * ox + axes[1] * oy + axes[2] * oz
+        y += CUBE_AT[1] + axes[3] * ox + axes[4] * oy + axes[5] * oz
+        z += CUBE_AT[2] + axes[6] * ox + axes[7] * oy + axes[8] * oz
+        row[12], row[13], row[14] = held_box[0], held_box[1], held_box[2]
     else:
-        # the picture stands upright and looks to the left, its right side ahead
-        use = min(view.using / 12.0, 1.0)
-        axes = turned("x", 55 * root) @ turned("y", -90 + 12 + 60 * use) @ turned("z", 25 - 15 * use)
-        half = np.array([PICTURE_HALF, PICTURE_HALF, PICTURE_HALF / 16])
-        at = np.array(PICTURE_AT) + shift + use * np.array([-0.35, 0.05 + 0.03 * math.sin(view.using * 1.6), -0.1])
-        row[0, 15:21] = icon_base + view.held
-        row[0, 24] = 1.0
-    eye = np.array([[camera[6], 0.0, camera[7]], [camera[8], camera[9], camera[10]], [camera[3], camera[4], camera[5]]])
-    row[0, 0:3] = at @ eye
-    row[0, 3:12] = (axes.T @ eye).reshape(-1)
-    row[0, 12:15] = half
-    row[0, 21] = bright
-    return row
+        # the picture stands upright and looks to the left, its right side ahead; food and bows come before the face
+        use = min(using / 12.0, 1.0)
+        _turn(axes, 2, 25.0 - 15.0 * use)
+        _turn(axes, 1, -78.0 + 60.0 * use)
+        _turn(axes, 0, 55.0 * root)
+        x += PICTURE_AT[0] - 0.35 * use
+        y += PICTURE_AT[1] + use * (0.05 + 0.03 * math.sin(using * 1.6))
+        z += PICTURE_AT[2] - 0.1 * use
+        row[12], row[13], row[14] = PICTURE_HALF, PICTURE_HALF, PICTURE_HALF / 16.0
+        row[24] = 1.0
+    # from the eye's axes to the world's
+    for c in range(3):
+        right = camera[6] if c == 0 else 0.0 if c == 1 else camera[7]
+        up, ahead = camera[8 + c], camera[3 + c]
+        row[c] = x * right + y * up + z * ahead
+        for n in range(3):
+            row[3 + 3 * n + c] = axes[n] * right + axes[3 + n] * up + axes[6 + n] * ahead
+    row[21], row[22], row[23], row[25] = bright, 0.0, 0.0, 0.0
 
 
 @njit(cache=True, nogil=True)
 def tint(frame, red, green, blue, share):
     """Blend the whole frame towards a colour."""
     keep = int(256 * (1.0 - share))
+    frame_bytes = frame.size
+    frame = pointer(frame)
     add = (int(256 * red * share), int(256 * green * share), int(256 * blue * share))
-    for at in range(0, frame.size, 3):
+    for at in range(0, frame_bytes, 3):
         for c in range(3):
             frame[at + c] = (frame[at + c] * keep + add[c]) >> 8
 
@@ -105,6 +134,7 @@ def tint(frame, red, green, blue, share):
 @njit(cache=True, nogil=True)
 def draw_flames(frame, texels, tile, height, width, tick):
     """Flames licking up from the lower edge, for a player on fire. ``texels`` as in rays.Look; a tile is 344 of them."""
+    frame, texels = pointer(frame), pointer(texels)
     size = 0.52 * height
     for y in range(int(height - size), height):
         v = (y - (height - size)) / size

@@ -182,7 +182,7 @@ def draw_blocks(blocks, eights, meta, light, look, canvas, glow, sky, frame, hei
                 if fog > 0.0:
                     fog = min(fog, 1.0)
                     fog = fog * fog * (3.0 - 2.0 * fog)
-                    sky_r, sky_g, sky_b = sky_colour(dx, dy, dz, 1.0 / length, found == 0, scene, sky, clouds)
+                    sky_r, sky_g, sky_b = sky_colour(dx, dy, dz, 1.0 / length, 1.0 if found == 0 else 0.0, scene, sky, clouds)
                     red += (sky_r - red) * fog
                     green += (sky_g - green) * fog
                     blue += (sky_b - blue) * fog
@@ -200,7 +200,8 @@ def draw_blocks(blocks, eights, meta, light, look, canvas, glow, sky, frame, hei
 
         # which pixels come next
         stage += 1
-        done, count = count, 0
+        done = count
+        count -= done  # NOTE: not a literal 0, which numba would compile fill_plane a second time for
         if stage <= 2:
             size, near = (4, near4) if stage == 1 else (2, near2)
             for y0 in range(0, rows - 1, size):

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from jarvis.world import rays, sky, walk
-from jarvis.world.hand import block_box, draw_flames, item_blocks, place_hand, tint
+from jarvis.world.hand import block_box, draw_flames, held_boxes, item_blocks, place_hand, tint
 from jarvis.world.icons import build_icons
 from jarvis.world.layout import HEIGHT, MASK, Grid
 from jarvis.world.models import build_models
@@ -132,7 +132,8 @@ class Renderer:
             ]
         )
         self.bodies = BodyModels(*(getattr(self.models, name) for name in BodyModels._fields))
-        self.boxes = np.zeros((MAX_BOXES, COLUMNS))
+        self.boxes, self.hand = np.zeros((MAX_BOXES, COLUMNS)), np.zeros((1, COLUMNS))
+        self.held_boxes = held_boxes()
         self.canvas = build_canvas(width, height, self.half_width, self.half_height)
         self.glow = np.zeros(256 * 3, np.float32)
         self.sky = np.zeros(SKY_STEPS * 3, np.float32)
@@ -177,9 +178,13 @@ class Renderer:
         if view.hand:
             x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
             bright = int(grid.light[x & MASK, z & MASK, y]) if 0 <= y < HEIGHT else 240
-            arm = self.skin_base + self.models.arm_tile
-            hand = place_hand(view, self.camera, self.item_block, self.look.faces, self.icon_base, arm, bright)
-            draw_boxes(hand, 1, *over, True)
+            block = int(self.item_block[view.held])
+            place_hand(
+                self.hand, self.camera, view.held, block, self.held_boxes[block], self.look.faces, self.icon_base + view.held,
+                self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised), float(view.using),
+                float(view.walk_phase), float(view.walk_speed),
+            )  # fmt: skip
+            draw_boxes(self.hand, 1, *over, True)
 
     def _mark(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
         box, corner, crack, stage = NO_BOX, np.zeros(3), 0, -1
@@ -248,9 +253,8 @@ class Renderer:
 
     def _draw_sky(self, view: View, frame: np.ndarray) -> None:
         night = min(max(0.75 - (math.cos(self.angle) * 2 + 0.25), 0.0), 1.0) ** 2 * 0.9
-        lens = np.concatenate([self.camera[3:11], self.camera[13:15]])
         sky.draw_lights(
-            frame, self.canvas.keys, self.height, self.width, self.canvas.across.size, lens, self.textures.sun, self.textures.moon,
+            frame, self.canvas.keys, self.height, self.width, self.canvas.across.size, self.camera, self.textures.sun, self.textures.moon,
             math.sin(self.angle), math.cos(self.angle), night * (1 - view.rain), 1 - view.rain, view.time // sky.DAY % 8,
         )  # fmt: skip
         if view.rain > 0:

@@ -59,44 +59,43 @@ def _light_at(light, x, y, z):
 
 @njit(cache=True, nogil=True)
 def _turn(axes, angle_x, angle_y, angle_z):
-    """Turn three axes (rows) about the frame's x, then y, then z."""
+    """Turn four rows of three numbers about the frame's x, then y, then z."""
     for which in range(3):
         angle = angle_x if which == 0 else angle_y if which == 1 else angle_z
         if angle == 0.0:
             continue
         s, c = math.sin(angle), math.cos(angle)
         i, j = (which + 1) % 3, (which + 2) % 3
-        for row in range(axes.shape[0]):
-            a, b = axes[row, i], axes[row, j]
-            axes[row, i], axes[row, j] = a * c - b * s, a * s + b * c
+        for row in range(0, 12, 3):
+            a, b = axes[row + i], axes[row + j]
+            axes[row + i], axes[row + j] = a * c - b * s, a * s + b * c
 
 
 @njit(cache=True, nogil=True)
-def _put(boxes, n, axes, half_x, half_y, half_z, bright):
-    """Start row ``n`` from rows 0-2 (axes) and 3 (middle) of ``axes``."""
+def _put(boxes, at, axes, half_x, half_y, half_z, bright):
+    """Start the row at ``at`` from the axes and the middle (the last row) of ``axes``."""
     for c in range(3):
-        boxes[n, c] = axes[3, c]
-        for row in range(3):
-            boxes[n, 3 + 3 * row + c] = axes[row, c]
-    boxes[n, 12], boxes[n, 13], boxes[n, 14], boxes[n, 21] = half_x, half_y, half_z, bright
-    for column in range(22, 26):
-        boxes[n, column] = 0.0
+        boxes[at + c] = axes[9 + c]
+    for c in range(9):
+        boxes[at + 3 + c] = axes[c]
+    boxes[at + 12], boxes[at + 13], boxes[at + 14], boxes[at + 21] = half_x, half_y, half_z, bright
+    for c in range(22, 26):
+        boxes[at + c] = 0.0
 
 
 @njit(cache=True, nogil=True)
 def _stand(axes, x, y, z):
     """Unturned axes with the middle at (x, y, z)."""
-    for row in range(3):
-        for c in range(3):
-            axes[row, c] = 1.0 if row == c else 0.0
-    axes[3, 0], axes[3, 1], axes[3, 2] = x, y, z
+    for c in range(9):
+        axes[c] = 1.0 if c % 4 == 0 else 0.0
+    axes[9], axes[10], axes[11] = x, y, z
 
 
 @njit(cache=True, nogil=True)
-def _clothe(boxes, n, tile):
-    """One picture for all faces of row ``n``."""
+def _clothe(boxes, at, tile):
+    """One picture for all faces of a row."""
     for face in range(6):
-        boxes[n, 15 + face] = tile
+        boxes[at + 15 + face] = tile
 
 
 @njit(cache=True, nogil=True)
@@ -105,8 +104,12 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
 
     ``tiles`` are the pictures of an arrow's shaft and feathers, of a snowball and of an egg.
     """
-    n = 0
-    axes = np.zeros((4, 3))
+    room = boxes.size - 2 * COLUMNS
+    at = mobs.size * 0  # NOTE: not a literal 0, which numba would compile the helpers a second time for
+    store = np.zeros(12)
+    axes, out = pointer(store), pointer(boxes)
+    sizes, offsets, pivots, rests = pointer(models.size), pointer(models.offset), pointer(models.pivot), pointer(models.rest)
+    skins, faces, eye = pointer(models.tiles), pointer(faces), pointer(eye)
     yaw_eye = math.atan2(-eye[3], eye[5])
     reach = VIEW_DISTANCE * VIEW_DISTANCE
     for index in range(mobs.size):
@@ -123,51 +126,50 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
         bright = _light_at(light, m.x, m.y + 0.6, m.z)
         if m.fire_ticks > 0:
             bright |= 15
-        swing = math.sin(m.walk_phase) * min(float(m.walk_speed), 1.0)
+        speed = min(float(m.walk_speed), 1.0)
+        swing = math.sin(m.walk_phase) * speed
         fall = min(m.death_ticks / 14.0, 1.0) * math.pi * 0.5
-        swell = 0.0
-        if m.fuse > 0:
-            swell = m.fuse / 30.0
+        head_x, head_y = TURN * m.pitch, -TURN * ((m.head_yaw - m.yaw + 180.0) % 360.0 - 180.0)
+        grown = 1.0 + 0.25 * m.fuse / 30.0
         for part in range(models.part_start[model], models.part_start[model + 1]):
-            if n >= boxes.shape[0]:
-                return n
-            # rows: the three axes, then the way from pivot to middle; pivot is added after
-            offset, pivot = models.offset[part], models.pivot[part]
-            _stand(axes, float(offset[0] - pivot[0]), float(offset[1] - pivot[1]), float(offset[2] - pivot[2]))
-            rest = models.rest[part]
-            _turn(axes, TURN * rest[0], TURN * rest[1], TURN * rest[2])
+            if at > room:
+                return at // COLUMNS
+            # about the pivot first, which is put back after
+            p = part * 3
+            px, py, pz = pivots[p], pivots[p + 1], pivots[p + 2]
+            _stand(axes, float(offsets[p] - px), float(offsets[p + 1] - py), float(offsets[p + 2] - pz))
+            _turn(axes, TURN * rests[p], TURN * rests[p + 1], TURN * rests[p + 2])
             motion = models.motion[part]
+            turn_x, turn_y, turn_z = 0.0, 0.0, 0.0
             if motion == 1:
-                _turn(axes, TURN * m.pitch, -TURN * ((m.head_yaw - m.yaw + 180.0) % 360.0 - 180.0), 0.0)
+                turn_x, turn_y = head_x, head_y
             elif motion == 2 or motion == 5:
-                _turn(axes, -1.1 * swing, 0.0, 0.0)
+                turn_x = -1.1 * swing
             elif motion == 3 or motion == 4:
-                _turn(axes, 1.1 * swing, 0.0, 0.0)
+                turn_x = 1.1 * swing
             elif motion == 6:
-                _turn(axes, -math.pi * 0.5 + 0.06 * math.sin(tick * 0.09 + index), 0.0, 0.0)
+                turn_x = -math.pi * 0.5 + 0.06 * math.sin(tick * 0.09 + index)
             elif motion == 7 or motion == 8:
                 flap = 0.0 if m.on_ground else 0.9 + 0.9 * math.sin(tick * 1.6 + index)
-                _turn(axes, 0.0, 0.0, flap if motion == 7 else -flap)
+                turn_z = flap if motion == 7 else -flap
             elif motion >= 9:
-                step = 0.45 * math.sin(m.walk_phase + (motion - 9) * 1.7) * min(float(m.walk_speed), 1.0)
-                _turn(axes, 0.0, step, 0.6 * step if motion < 13 else -0.6 * step)
-            for c in range(3):
-                axes[3, c] += pivot[c]
-            _turn(axes, 0.0, 0.0, fall)
-            _turn(axes, 0.0, -yaw, 0.0)
-            size = 1.0 + 0.25 * swell
-            axes[3, 0] = size * axes[3, 0] + mx
-            axes[3, 1] = size * axes[3, 1] + my
-            axes[3, 2] = size * axes[3, 2] + mz
-            half = 0.5 * size
-            _put(boxes, n, axes, half * models.size[part, 0], half * models.size[part, 1], half * models.size[part, 2], bright)
+                turn_y = 0.45 * math.sin(m.walk_phase + (motion - 9) * 1.7) * speed
+                turn_z = 0.6 * turn_y if motion < 13 else -0.6 * turn_y
+            _turn(axes, turn_x, turn_y, turn_z)
+            axes[9] += px
+            axes[10] += py
+            axes[11] += pz
+            _turn(axes, 0.0, -yaw, fall)
+            axes[9], axes[10], axes[11] = grown * axes[9] + mx, grown * axes[10] + my, grown * axes[11] + mz
+            half = 0.5 * grown
+            _put(out, at, axes, half * sizes[p], half * sizes[p + 1], half * sizes[p + 2], bright)
             for face in range(6):
-                boxes[n, 15 + face] = skin_base + models.tiles[part, face]
+                out[at + 15 + face] = skin_base + skins[part * 6 + face]
             if m.hurt_ticks > 0 or m.death_ticks > 0:
-                boxes[n, 22] = 0.45
+                out[at + 22] = 0.45
             if m.fuse > 0 and m.fuse // 3 % 2 == 0:
-                boxes[n, 23] = 0.2 + 0.5 * swell
-            n += 1
+                out[at + 23] = 0.2 + 0.5 * m.fuse / 30.0
+            at += COLUMNS
 
     for index in range(drops.size):
         d = drops[index]
@@ -181,83 +183,77 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
         rise = 0.24 + 0.06 * math.sin(d.age * 0.1 + index)
         copies = 1 if d.count < 2 else 2 if d.count < 17 else 3
         for copy in range(copies):
-            if n >= boxes.shape[0]:
-                return n
+            if at > room:
+                return at // COLUMNS
             _stand(axes, 0.0, 0.0, 0.0)
-            turn = d.age * 0.05 + index
-            if block > 0:
-                _turn(axes, 0.0, -turn, 0.0)
-            else:
-                _turn(axes, 0.0, -yaw_eye, 0.0)
-            axes[3, 0], axes[3, 1], axes[3, 2] = dx, dy + rise, dz
+            _turn(axes, 0.0, -(d.age * 0.05 + index) if block > 0 else -yaw_eye, 0.0)
+            axes[9], axes[10], axes[11] = dx, dy + rise, dz
             if copy > 0:  # the others of a stack lie beside and behind the first
                 bits = hash3(np.uint64(7), index, copy, 0)
-                axes[3, 0] += 0.14 * (int(bits & np.uint64(255)) / 127.5 - 1.0)
-                axes[3, 1] += 0.06 * copy
-                axes[3, 2] += 0.14 * (int(bits >> np.uint64(8) & np.uint64(255)) / 127.5 - 1.0)
+                axes[9] += 0.14 * (int(bits & np.uint64(255)) / 127.5 - 1.0)
+                axes[10] += 0.06 * copy
+                axes[11] += 0.14 * (int(bits >> np.uint64(8) & np.uint64(255)) / 127.5 - 1.0)
             if block > 0:
-                _put(boxes, n, axes, 0.125, 0.125, 0.125, bright)
+                _put(out, at, axes, 0.125, 0.125, 0.125, bright)
                 for face in range(6):
-                    boxes[n, 15 + face] = faces[block * 96 + face]
+                    out[at + 15 + face] = faces[block * 96 + face]
             else:
-                _put(boxes, n, axes, 0.22, 0.22, 0.014, bright)
-                _clothe(boxes, n, icon_base + d.item)
-                boxes[n, 24], boxes[n, 25] = 1.0, 1.0
-            n += 1
+                _put(out, at, axes, 0.22, 0.22, 0.014, bright)
+                _clothe(out, at, icon_base + int(d.item))
+                out[at + 24], out[at + 25] = 1.0, 1.0
+            at += COLUMNS
 
     for index in range(missiles.size):
         s = missiles[index]
-        if s.kind == 0 or n + 2 > boxes.shape[0]:
+        if s.kind == 0 or at > room:
             continue
         sx, sy, sz = s.x - eye[0], s.y - eye[1], s.z - eye[2]
         if sx * sx + sy * sy + sz * sz > reach or sx * eye[3] + sy * eye[4] + sz * eye[5] < -1.0:
             continue
         bright = _light_at(light, s.x, s.y, s.z)
-        _stand(axes, sx, sy, sz)
+        _stand(axes, 0.0, 0.0, 0.0)
         if s.kind == 4:
-            axes[3, 1] += 0.49
-            _put(boxes, n, axes, 0.49, 0.49, 0.49, bright)
+            axes[9], axes[10], axes[11] = sx, sy + 0.49, sz
+            _put(out, at, axes, 0.49, 0.49, 0.49, bright)
             for face in range(6):
-                boxes[n, 15 + face] = faces[int(s.block) * 96 + face]
-            n += 1
+                out[at + 15 + face] = faces[int(s.block) * 96 + face]
         elif s.kind == 1:
-            _stand(axes, 0.0, 0.0, 0.0)
             _turn(axes, TURN * s.pitch, -TURN * s.yaw, 0.0)
             for piece in range(2):  # shaft, then feathers
-                back = -0.02 if piece == 0 else -0.24
-                axes[3, 0], axes[3, 1], axes[3, 2] = sx + back * axes[2, 0], sy + back * axes[2, 1], sz + back * axes[2, 2]
-                thick = 0.022 if piece == 0 else 0.06
-                _put(boxes, n, axes, thick, thick, 0.3 if piece == 0 else 0.06, bright)
-                _clothe(boxes, n, tiles[piece])
-                n += 1
+                back, thick, half = (-0.02, 0.022, 0.3) if piece == 0 else (-0.24, 0.06, 0.06)
+                axes[9], axes[10], axes[11] = sx + back * axes[6], sy + back * axes[7], sz + back * axes[8]
+                _put(out, at, axes, thick, thick, half, bright)
+                _clothe(out, at, tiles[piece])
+                at += COLUMNS * (1 - piece)
         else:
             _turn(axes, 0.0, -yaw_eye, 0.0)
-            axes[3, 0], axes[3, 1], axes[3, 2] = sx, sy + 0.1, sz
-            _put(boxes, n, axes, 0.14, 0.14, 0.014, bright)
-            _clothe(boxes, n, tiles[s.kind])
-            boxes[n, 24], boxes[n, 25] = 1.0, 1.0
-            n += 1
-    return n
+            axes[9], axes[10], axes[11] = sx, sy + 0.1, sz
+            _put(out, at, axes, 0.14, 0.14, 0.014, bright)
+            _clothe(out, at, tiles[int(s.kind)])
+            out[at + 24], out[at + 25] = 1.0, 1.0
+        at += COLUMNS
+    return at // COLUMNS
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, width, pitch, camera, near):
     """Draw ``count`` boxes, each where it is nearer than ``depth``. ``near`` True: the player's own hand, over everything."""
-    texels, glow, sky = pointer(texels), pointer(glow), pointer(sky)
+    texels, glow, sky, frame = pointer(texels), pointer(glow), pointer(sky), pointer(frame)
+    depth, keys, rows, camera = pointer(depth), pointer(keys), pointer(boxes), pointer(camera)
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
     blur_scale = (256.0 * camera[11]) * camera[11]
     for n in range(count):
-        box = boxes[n]
-        hx, hy, hz = box[12], box[13], box[14]
+        here = n * COLUMNS
+        hx, hy, hz = rows[here + 12], rows[here + 13], rows[here + 14]
         # the rectangle its corners lie in
         low_x, low_y, high_x, high_y = 1e9, 1e9, -1e9, -1e9
         behind = 0
         for corner in range(8):
             sx, sy, sz = (hx if corner & 1 else -hx), (hy if corner & 2 else -hy), (hz if corner & 4 else -hz)
-            px = box[0] + sx * box[3] + sy * box[6] + sz * box[9]
-            py = box[1] + sx * box[4] + sy * box[7] + sz * box[10]
-            pz = box[2] + sx * box[5] + sy * box[8] + sz * box[11]
+            px = rows[here + 0] + sx * rows[here + 3] + sy * rows[here + 6] + sz * rows[here + 9]
+            py = rows[here + 1] + sx * rows[here + 4] + sy * rows[here + 7] + sz * rows[here + 10]
+            pz = rows[here + 2] + sx * rows[here + 5] + sy * rows[here + 8] + sz * rows[here + 11]
             ahead = px * fx + py * fy + pz * fz
             if ahead < 0.02:
                 behind += 1
@@ -275,21 +271,21 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
         if x0 >= x1 or y0 >= y1:
             continue
         # eye and ray in the box's own axes; a ray is o + t * (f + a * r + b * u)
-        o0 = -(box[0] * box[3] + box[1] * box[4] + box[2] * box[5])
-        o1 = -(box[0] * box[6] + box[1] * box[7] + box[2] * box[8])
-        o2 = -(box[0] * box[9] + box[1] * box[10] + box[2] * box[11])
-        f0, r0 = fx * box[3] + fy * box[4] + fz * box[5], rx * box[3] + rz * box[5]
-        f1, r1 = fx * box[6] + fy * box[7] + fz * box[8], rx * box[6] + rz * box[8]
-        f2, r2 = fx * box[9] + fy * box[10] + fz * box[11], rx * box[9] + rz * box[11]
-        u0 = ux * box[3] + uy * box[4] + uz * box[5]
-        u1 = ux * box[6] + uy * box[7] + uz * box[8]
-        u2 = ux * box[9] + uy * box[10] + uz * box[11]
-        lamp = int(box[21]) * 3
-        distance = math.sqrt(box[0] * box[0] + box[1] * box[1] + box[2] * box[2])
+        o0 = -(rows[here + 0] * rows[here + 3] + rows[here + 1] * rows[here + 4] + rows[here + 2] * rows[here + 5])
+        o1 = -(rows[here + 0] * rows[here + 6] + rows[here + 1] * rows[here + 7] + rows[here + 2] * rows[here + 8])
+        o2 = -(rows[here + 0] * rows[here + 9] + rows[here + 1] * rows[here + 10] + rows[here + 2] * rows[here + 11])
+        f0, r0 = fx * rows[here + 3] + fy * rows[here + 4] + fz * rows[here + 5], rx * rows[here + 3] + rz * rows[here + 5]
+        f1, r1 = fx * rows[here + 6] + fy * rows[here + 7] + fz * rows[here + 8], rx * rows[here + 6] + rz * rows[here + 8]
+        f2, r2 = fx * rows[here + 9] + fy * rows[here + 10] + fz * rows[here + 11], rx * rows[here + 9] + rz * rows[here + 11]
+        u0 = ux * rows[here + 3] + uy * rows[here + 4] + uz * rows[here + 5]
+        u1 = ux * rows[here + 6] + uy * rows[here + 7] + uz * rows[here + 8]
+        u2 = ux * rows[here + 9] + uy * rows[here + 10] + uz * rows[here + 11]
+        lamp = int(rows[here + 21]) * 3
+        distance = math.sqrt(rows[here + 0] * rows[here + 0] + rows[here + 1] * rows[here + 1] + rows[here + 2] * rows[here + 2])
         fog = min(max((distance - 44.0) / (VIEW_DISTANCE - 45.0), 0.0), 1.0)
         fog = 0.0 if near else fog * fog * (3.0 - 2.0 * fog)
-        level = int((box[1] / max(distance, 1e-6) * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
-        red_share, white_share = box[22], box[23]
+        level = int((rows[here + 1] / max(distance, 1e-6) * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
+        red_share, white_share = rows[here + 22], rows[here + 23]
         blur = blur_scale * distance * distance * 0.25 / max(hx, hy, hz) ** 2
         for y in range(y0, y1):
             b = (1.0 - (y + 0.5) / height * 2.0) * half_h
@@ -307,7 +303,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                 if not near and t >= depth[at]:
                     continue
                 shade = 1.0
-                if box[24] > 0.0:
+                if rows[here + 24] > 0.0:
                     # a thin slab: the first texel on the way that is there
                     found = False
                     texel = 0
@@ -315,7 +311,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     for k in range(SLAB_STEPS):
                         s = t + (k + 0.02) * step
                         u, v = (o0 + s * d0) / hx * 0.5 + 0.5, 0.5 - (o1 + s * d1) / hy * 0.5
-                        texel = sample(texels, int(box[15]), u, v, 0.0 if near else blur)
+                        texel = sample(texels, int(rows[here + 15]), u, v, 0.0 if near else blur)
                         if texel >> 24 >= 128:
                             found = True
                             if k > 0:
@@ -326,7 +322,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                         continue
                     if not near and t >= depth[at]:
                         continue
-                    if box[25] == 0.0:
+                    if rows[here + 25] == 0.0:
                         shade *= 0.92
                 else:
                     px, py, pz = (o0 + t * d0) / hx * 0.5 + 0.5, (o1 + t * d1) / hy * 0.5 + 0.5, (o2 + t * d2) / hz * 0.5 + 0.5
@@ -339,16 +335,16 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     else:
                         face, row, side = 4 + int(d2 < 0), 9, -1.0 if d2 > 0 else 1.0
                         u, v = (px if face == 5 else 1.0 - px), 1.0 - py
-                    tile = int(box[15 + face])
+                    tile = int(rows[here + 15 + face])
                     if tile < 0:
                         continue
                     texel = sample(texels, tile, u, v, 0.0 if near else blur)
                     if texel >> 24 < 100:
                         continue
-                    if box[25] == 0.0:
+                    if rows[here + 25] == 0.0:
                         # two lamps above, to the north and to the south
-                        up, north = side * box[row + 1], side * box[row + 2]
-                        over, under = side * box[row] * 0.16 + up * 0.81 - north * 0.57, -side * box[row] * 0.16 + up * 0.81 + north * 0.57
+                        up, north = side * rows[here + row + 1], side * rows[here + row + 2]
+                        over, under = side * rows[here + row] * 0.16 + up * 0.81 - north * 0.57, -side * rows[here + row] * 0.16 + up * 0.81 + north * 0.57
                         shade = min(1.0, 0.45 + 0.6 * (max(over, 0.0) + max(under, 0.0)))
                 red = shade * glow[lamp] * (texel & 255)
                 green = shade * glow[lamp + 1] * (texel >> 8 & 255)
@@ -377,6 +373,9 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
 def mark_cell(frame, depth, keys, height, width, pitch, camera, cell, crack, box, cracks, stage):
     """Darken what is seen of a cell by the cracks of ``stage`` (-1: none), and draw the outline of ``box`` (six metres relative to
     the eye; x0 > x1: none). ``crack`` is the cell's number in the window, ``cell`` its corner relative to the eye."""
+    frame, depth, keys, camera, cell, box = (
+        pointer(frame), pointer(depth), pointer(keys), pointer(camera), pointer(cell), pointer(box)
+    )  # fmt: skip
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
     if stage >= 0:

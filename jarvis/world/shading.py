@@ -30,7 +30,7 @@ SKY_KEY = SEEN | 7
 
 @njit(cache=True, nogil=True)
 def sky_colour(dx, dy, dz, inverse, clear, scene, sky, clouds):
-    """Red, green, blue 0 .. 255 of the sky in a direction of length 1 / ``inverse``; ``clear``: with the clouds in it."""
+    """Red, green, blue 0 .. 255 of the sky in a direction of length 1 / ``inverse``; ``clear`` 1: with the clouds in it, 0: without."""
     rise = dy * inverse
     j = int((rise * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
     red, green, blue = float(sky[j]), float(sky[j + 1]), float(sky[j + 2])
@@ -43,7 +43,7 @@ def sky_colour(dx, dy, dz, inverse, clear, scene, sky, clouds):
             red += (scene[SUNSET_COLOUR] - red) * k
             green += (scene[SUNSET_COLOUR + 1] - green) * k
             blue += (scene[SUNSET_COLOUR + 2] - blue) * k
-    if clear and rise > 0.03 and scene[CLOUD] > 0.0:
+    if clear > 0.0 and rise > 0.03 and scene[CLOUD] > 0.0:
         s = (128.6 - scene[EYE + 1]) / dy
         reach = 480.0 - s / inverse
         if reach > 0.0 and s > 0.0:
@@ -237,7 +237,7 @@ def fill_plane(
                 if fog > 0.0:
                     fog = min(fog, 1.0)
                     fog = fog * fog * (3.0 - 2.0 * fog)
-                    sky_r, sky_g, sky_b = sky_colour(dx, dy, dz, 1.0 / length, False, scene, sky, clouds)
+                    sky_r, sky_g, sky_b = sky_colour(dx, dy, dz, 1.0 / length, 0.0, scene, sky, clouds)
                     red += (sky_r - red) * fog
                     green += (sky_g - green) * fog
                     blue += (sky_b - blue) * fog
@@ -263,7 +263,7 @@ def fill_sky(y0, x0, size, height, width, pitch, scene, across, down, sky, cloud
             a = across[x]
             dx, dy = fx + a * scene[RIGHT] + b * scene[UP], fy + b * scene[UP + 1]
             dz = fz + a * scene[RIGHT + 1] + b * scene[UP + 2]
-            red, green, blue = sky_colour(dx, dy, dz, 1.0 / np.sqrt(1.0 + a * a + b * b), True, scene, sky, clouds)
+            red, green, blue = sky_colour(dx, dy, dz, 1.0 / np.sqrt(1.0 + a * a + b * b), 1.0, scene, sky, clouds)
             i = (y * width + x) * 3
             frame[i] = np.uint8(int(red + 0.5))
             frame[i + 1] = np.uint8(int(green + 0.5))

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import mix64
+from jarvis.world.pointers import pointer
 from jarvis.world.shading import SKY_STEPS
 
 DAY = 24000
@@ -80,11 +81,12 @@ def sky_colours(out, height, rain):
 
 
 @njit(cache=True, nogil=True)
-def draw_lights(frame, keys, height, width, pitch, view, sun, moon, sine, cosine, stars, clear, phase):
-    """Draw sun, moon and stars over pixels that show the sky. ``view``: as the camera of draw_blocks from forward on, then
-    tangent of half the picture's width and height. ``sine`` and ``cosine`` are the sun's."""
-    fx, fy, fz, rx, rz, ux, uy, uz = view[0], view[1], view[2], view[3], view[4], view[5], view[6], view[7]
-    half_w, half_h = view[8], view[9]
+def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, sine, cosine, stars, clear, phase):
+    """Draw sun, moon and stars over pixels that show the sky. ``sine`` and ``cosine`` are the sun's; ``stars`` and ``clear`` say how
+    much is seen of stars and of sun and moon, ``phase`` 0 .. 7 is the moon's, 0 full."""
+    frame, keys, camera = pointer(frame), pointer(keys), pointer(camera)
+    fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
+    half_w, half_h = camera[13], camera[14]
     for body in range(2):
         sign = 1.0 if body == 0 else -1.0
         # the disc lies across (sx, sy, 0); its edges run along z and (-sy, sx, 0)
@@ -147,6 +149,7 @@ def draw_lights(frame, keys, height, width, pitch, view, sun, moon, sine, cosine
 @njit(cache=True, nogil=True)
 def draw_weather(frame, keys, depth, height, width, pitch, camera, rain, cold, tick):
     """Streaks of rain, or flakes of snow, on cylinders around the eye, in front of whatever is further away."""
+    frame, keys, depth, camera = pointer(frame), pointer(keys), pointer(depth), pointer(camera)
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
     for y in range(height):

@@ -70,14 +70,16 @@ def _end(ray, glow, t, texel, bright, shade):
 def sample(texels, tile, u, v, blur):
     """RGBA of a tile at (u, v) in 0 .. 1, smaller copies for larger squared pixel sizes ``blur`` (in texels)."""
     iu, iv = min(max(int(u * 16.0), 0), 15), min(max(int(v * 16.0), 0), 15)
-    base = tile * 344
+    at = np.int64(tile) * 344  # NOTE: int() would keep 32 bits, and a kernel be compiled for each width
     if blur < 3.0:
-        return int(texels[base + iv * 16 + iu])
-    if blur < 12.0:
-        return int(texels[base + 256 + (iv >> 1) * 8 + (iu >> 1)])
-    if blur < 48.0:
-        return int(texels[base + 320 + (iv >> 2) * 4 + (iu >> 2)])
-    return int(texels[base + 340])
+        at += iv * 16 + iu
+    elif blur < 12.0:
+        at += 256 + (iv >> 1) * 8 + (iu >> 1)
+    elif blur < 48.0:
+        at += 320 + (iv >> 2) * 4 + (iu >> 2)
+    else:
+        at += 340
+    return np.int64(texels[at])
 
 
 @njit(cache=True, nogil=True)
@@ -93,7 +95,7 @@ def _face_point(axis, dx, dz, x, y, z):
 @njit(cache=True, nogil=True)
 def _lit_neighbour(light, cell, side):
     """Light in front of a side; the cell's own light if it has any."""
-    own = int(light[cell])
+    own = np.int64(light[cell])
     if own > 0:
         return own
     if side == 0:
@@ -106,7 +108,7 @@ def _lit_neighbour(light, cell, side):
         cell = (cell & 0x7F807F) | ((cell + 128) & 0x7F80)
     elif cell & 127 < 127:
         cell += 1
-    return int(light[cell])
+    return np.int64(light[cell])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,7 +132,7 @@ def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ra
             return 0
         side = 2 * axis + int((dx if axis == 0 else dy if axis == 1 else dz) < 0)
         u, v = _face_point(axis, dx, dz, x, y, z)
-        texel = sample(texels, int(faces[form * 6 + side]), u, v, blur)
+        texel = sample(texels, np.int64(faces[form * 6 + side]), u, v, blur)
         if kind == TINTED:
             _blend(ray, glow, texel, _lit_neighbour(light, cell, side), (texel >> 24) / 255.0)
             return 0
@@ -139,14 +141,14 @@ def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ra
         # its planes are the diagonals x = z and x + z = 1
         first = (z - x) / (dx - dz) if abs(dx - dz) > 1e-6 else -1.0
         second = (1.0 - x - z) / (dx + dz) if abs(dx + dz) > 1e-6 else -1.0
-        tile = int(faces[form * 6])
+        tile = np.int64(faces[form * 6])
         for turn in range(2):
             s = min(first, second) if turn == 0 else max(first, second)
             u, v = x + s * dx, 1.0 - (y + s * dy)
             if s >= 0.0 and t + s <= leave and 0.03 < u < 0.97 and 0.0 <= v < 1.0:
                 texel = sample(texels, tile, u, v, blur)
                 if texel >> 24 >= 100:
-                    return _end(ray, glow, t + s, texel, int(light[cell]), 1.0)
+                    return _end(ray, glow, t + s, texel, np.int64(light[cell]), 1.0)
         return 0
     if kind == PARTS:
         best, best_axis = leave - t + 1e-9, -1
@@ -169,11 +171,11 @@ def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ra
             return 0
         u, v = _face_point(best_axis, dx, dz, x + best * dx, y + best * dy, z + best * dz)
         side = 2 * best_axis + int((dx if best_axis == 0 else dy if best_axis == 1 else dz) < 0)
-        texel = sample(texels, int(faces[form * 6 + side]), u, v, blur)
+        texel = sample(texels, np.int64(faces[form * 6 + side]), u, v, blur)
         if texel >> 24 < 100:
             return 0
         if emits[block] > 0:
-            return _end(ray, glow, t + best, texel, int(light[cell]) | 15, 1.0)
+            return _end(ray, glow, t + best, texel, np.int64(light[cell]) | 15, 1.0)
         shade = 0.6 if side < 2 else 0.8 if side > 3 else 1.0 if side == 3 else 0.5
         return _end(ray, glow, t + best, texel, _lit_neighbour(light, cell, side), shade)
     if kind == LAVA and ray[FIRM_LAVA] == 0.0:
@@ -199,12 +201,12 @@ def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ra
             slow = 8.0 if kind == LAVA else 2.0
             u, v = (z, 1.0 - y) if side == 0 else (x, z) if side == 2 else (x, 1.0 - y)
             v += 1.0 + (int(ray[DRIFT] / slow) & 15) / 16.0 if side == 2 else 2.0 - (int(ray[DRIFT] * 2.0 / slow) & 15) / 16.0
-            texel = sample(texels, int(faces[block * 96 + 3]), u, v - int(v), ray[BLUR] * s * s)
+            texel = sample(texels, np.int64(faces[block * 96 + 3]), u, v - int(v), ray[BLUR] * s * s)
             if kind == LAVA:
-                return _end(ray, glow, s, texel, int(light[cell]) | 15, 1.0)
-            bright = int(light[cell])
+                return _end(ray, glow, s, texel, np.int64(light[cell]) | 15, 1.0)
+            bright = np.int64(light[cell])
             if side == 2 and cell & 127 < 127:
-                bright = max(bright, int(light[cell + 1]))
+                bright = max(bright, np.int64(light[cell + 1]))
             # a glance along the surface sees less of what is under it
             flat = 1.0 - abs(dy) / ray[LENGTH]
             _blend(ray, glow, texel, bright, min(0.92, (texel >> 24) / 255.0 + 0.3 * flat * flat * flat))
