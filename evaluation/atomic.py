@@ -125,7 +125,7 @@ def _one_of_many(name: str, kit: Kit, difficulty: str) -> StartState:
     )  # fmt: skip
 
 
-# -- mine: block, how many, with what -----------------------------------------------------------------------------------
+# -- mine: block, how many, with what --------------------------------------------------------------------------------
 
 _MINE: dict[str, tuple[int, str]] = {
     "oak_log": (4, "stone_axe"), "birch_log": (4, "stone_axe"), "spruce_log": (4, "stone_axe"),
@@ -147,7 +147,7 @@ def _mine(block: str, difficulty: str) -> Task:
     return _task("mine", block, difficulty, Count("mine_block", block, count), start, count, (600, 900, 1500))
 
 
-# -- craft: from what, whether a table is needed -------------------------------------------------------------------------
+# -- craft: from what, whether a table is needed ---------------------------------------------------------------------
 
 _CRAFT: dict[str, tuple[dict[str, int], bool]] = {
     "oak_planks": ({"oak_log": 1}, False), "birch_planks": ({"birch_log": 1}, False),
@@ -198,7 +198,7 @@ def _mixed(items: tuple[tuple[str, int], ...], junk: int = 4) -> dict[int, tuple
     return _bag(items) | {slot: (JUNK[slot], 1) for slot in range(HOTBAR - junk, HOTBAR)}
 
 
-# -- smelt: from what ----------------------------------------------------------------------------------------------------
+# -- smelt: from what ------------------------------------------------------------------------------------------------
 
 _SMELT = {
     "iron_ingot": "iron_ore", "gold_ingot": "gold_ore", "charcoal": "spruce_log", "stone": "cobblestone", "glass": "sand",
@@ -222,7 +222,7 @@ def _smelt(item: str, difficulty: str) -> Task:
     return _task("smelt", item, difficulty, Count("craft_item", item, 1), start, 1, (800, 1200, 1800))
 
 
-# -- kill: how many, where monsters are also the danger ------------------------------------------------------------------
+# -- kill: how many, where monsters are also the danger --------------------------------------------------------------
 
 _KILL = {"cow": 2, "pig": 2, "sheep": 2, "chicken": 3, "zombie": 2, "skeleton": 1, "spider": 1, "creeper": 1}
 _MONSTERS = ("zombie", "skeleton", "spider", "creeper")
@@ -239,7 +239,7 @@ def _kill(mob: str, difficulty: str) -> Task:
     return _task("kill", mob, difficulty, Count("kill_entity", mob, count), start, count, (600, 900, 1500))
 
 
-# -- pickup: how many, from which blocks or animals, with what -----------------------------------------------------------
+# -- pickup: how many, from which blocks or animals, with what -------------------------------------------------------
 
 _PICKUP: dict[str, tuple[int, dict[str, int], dict[str, int], str]] = {
     "beef": (3, {}, {"cow": 5}, "stone_sword"), "porkchop": (3, {}, {"pig": 5}, "stone_sword"),
@@ -258,7 +258,7 @@ def _pickup(item: str, difficulty: str) -> Task:
     return _task("pickup", item, difficulty, Count("pickup", item, count), start, count, (900, 1200, 1800))
 
 
-# -- use: what one does with things, in words of its own -----------------------------------------------------------------
+# -- use: what one does with things, in words of its own -------------------------------------------------------------
 
 
 class Use(NamedTuple):
@@ -329,7 +329,7 @@ def _use(name: str, difficulty: str) -> Task:
     return _finish(f"use_{name}", difficulty, predicate, start, use.wordings, (600, 900, 1500))
 
 
-# -- place and eat -------------------------------------------------------------------------------------------------------
+# -- place and eat ---------------------------------------------------------------------------------------------------
 
 _PLACE = (
     "crafting_table", "furnace", "chest", "torch", "cobblestone", "oak_planks", "oak_fence", "oak_stairs", "oak_door",
@@ -355,7 +355,7 @@ def _eat(item: str, difficulty: str) -> Task:
     return _task("eat", item, difficulty, predicate, start, 1, (400, 600, 900))
 
 
-# -- all of them ---------------------------------------------------------------------------------------------------------
+# -- all of them -----------------------------------------------------------------------------------------------------
 
 _TABLES: dict[str, tuple[tuple[str, ...], Callable[[str, str], Task]]] = {
     "mine": (tuple(_MINE), _mine), "craft": (tuple(_CRAFT), _craft), "smelt": (tuple(_SMELT), _smelt),

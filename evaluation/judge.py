@@ -123,7 +123,7 @@ def agreement(lines: Iterable[Mapping[str, Any]], judgements: Iterable[Mapping[s
     }
 
 
-# -- one question --------------------------------------------------------------------------------------------------------
+# -- one question ----------------------------------------------------------------------------------------------------
 
 
 def _request(video: Path, task: str, config: JudgeConfig, square: bool) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def write_report(path: str | Path, embed_bytes: int = EMBED_BYTES) -> Path:
     return atomic_write(path / "report.html", page)
 
 
-# -- the page's parts ----------------------------------------------------------------------------------------------------
+# -- the page's parts ------------------------------------------------------------------------------------------------
 
 
 def _percent(share: float | None) -> str:
@@ -373,7 +373,7 @@ def _footer(config: Mapping[str, Any], lines: Sequence[Line]) -> str:
     )
 
 
-# -- the episodes --------------------------------------------------------------------------------------------------------
+# -- the episodes ----------------------------------------------------------------------------------------------------
 
 
 def _verdict(line: Line) -> str:

@@ -97,7 +97,7 @@ def _milestones(names: Mapping[str, Sequence[str]], lines: Sequence[Line]) -> di
     return found
 
 
-# -- LeRobot -------------------------------------------------------------------------------------------------------------
+# -- LeRobot ---------------------------------------------------------------------------------------------------------
 
 
 def eval_info(config: Mapping[str, Any], lines: Sequence[Line], seconds: float) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _play() -> Task:
     return Task("play", Goal("play"), max_ticks=24000)
 
 
-# -- the ladder: what the rung below leaves in the hands, where to stand, what is asked, how long ------------------------
+# -- the ladder: what the rung below leaves in the hands, where to stand, what is asked, how long --------------------
 
 _RUNGS: dict[str, tuple[StartState, Predicate, int, str]] = {
     "log": (StartState(biome="forest", rarity={"trees": "very common"}), Have(LOGS, 3), 1200, "get 3 logs"),
@@ -122,7 +122,7 @@ def _rung(name: str) -> Task:
     return Task(f"rung_{name}", goal, start, ticks, instructions=wordings)
 
 
-# -- Crafter -------------------------------------------------------------------------------------------------------------
+# -- Crafter ---------------------------------------------------------------------------------------------------------
 
 # Its achievements as the events that jarvis.envs.crafter makes of them, in the order of Crafter's paper.
 CRAFTER_ACHIEVEMENTS: dict[str, Predicate] = {
@@ -157,7 +157,7 @@ def _crafter() -> Task:
     return Task("crafter", Goal(wordings[0]), max_ticks=10000, milestones=CRAFTER_ACHIEVEMENTS, instructions=wordings)
 
 
-# -- by name -------------------------------------------------------------------------------------------------------------
+# -- by name ---------------------------------------------------------------------------------------------------------
 
 _NAMED: dict[str, Callable[[], Task]] = {"craft_diamond": _craft_diamond, "play": _play, "crafter": _crafter}
 
