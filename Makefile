@@ -14,6 +14,7 @@ play: install
 	$(BIN)/jarvis play --task craft_diamond
 
 test: install-dev
+	$(BIN)/python -m jarvis.world.warm
 	$(BIN)/python -m pytest
 
 lint: install-dev

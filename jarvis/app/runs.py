@@ -80,6 +80,8 @@ def play(
 
             about = {"policy": config.policy, "environment": config.env, "episodes": config.episodes}
             page = Page(human=human, about=about, port=config.port)
+        if config.env == "voxel":
+            _compile_kernels(say)
         try:
             policy = load_policy(config.policy, **({"hands": page.hands} if human and page else {}))
             env = _environment(config.env, options, task)
@@ -124,6 +126,14 @@ def play(
         run.finish()
     aborted = sum(line["aborted"] is not None for line in lines)
     return DONE if not aborted else FAILED if aborted == len(lines) else PARTIAL
+
+
+def _compile_kernels(say: Callable[[str], None]) -> None:
+    from jarvis.world import warm
+
+    if not warm.is_warm():
+        say("compiling the world's kernels, once: a minute or two")
+        warm.prepare()
 
 
 def _environment(name: str, options: Mapping[str, Any], task: Task) -> Environment:
