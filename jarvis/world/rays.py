@@ -25,7 +25,7 @@ from jarvis.world.surfaces import (
     AXIS, BLUE, CELL, CLEAR, DRIFT, FIRM_LAVA, GONE, GREEN, HIT, LIT, MIXED, RED, TEXEL, WATER,
 )  # fmt: skip
 from jarvis.world.walk import (
-    EYE, EYE_CELL, EYE_WET, FORWARD, IN_LAVA, MIP_SCALE, PIXEL, RIGHT, SMOOTH, UP, WATER_DRIFT, WINDOW_X, WINDOW_Z, walk,
+    CEILING, EYE, EYE_CELL, EYE_WET, FORWARD, IN_LAVA, MIP_SCALE, PIXEL, RIGHT, SMOOTH, UP, WATER_DRIFT, WINDOW_X, WINDOW_Z, gather_bricks, walk,
 )  # fmt: skip
 
 START_STEPS = 1024.0  # per metre, of the distance at which a ray may begin
@@ -65,13 +65,15 @@ class Canvas(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def draw_blocks(blocks, eights, meta, light, look, canvas, glow, sky, frame, height, width):
+def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canvas, camera, glow, sky, frame, height, width):
     """Draw the world into ``frame`` (height * width * 3,) uint8 and note per pixel what is seen (``canvas.keys``, ``.depth``).
 
-    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat; ``eights`` is ``blocks`` seen as uint64. ``glow`` (256 * 3,)
+    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat; ``eights`` is ``blocks`` seen as uint64, ``chunk_bricks`` and
+    ``chunk_at`` are Grid's. ``camera`` and ``canvas.scene`` come from sky.set_scene. ``glow`` (256 * 3,)
     float32 is the colour of each light byte, ``sky`` (SKY_STEPS * 3,) float32 the sky's, 0 .. 255, from straight down to straight up.
     """
     pitch, rows = canvas.across.size, canvas.down.size
+    canvas.scene[CEILING] = gather_bricks(chunk_bricks, chunk_at, canvas.bricks, camera)
     canvas.keys[:] = 0
     canvas.face_key[:] = 0
     canvas.clear[:] = FAR

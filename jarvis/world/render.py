@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import njit
 
-from jarvis.world import rays, sky, walk
+from jarvis.world import rays, sky
 from jarvis.world.hand import block_box, draw_flames, held_boxes, item_blocks, place_hand, tint
 from jarvis.world.icons import build_icons
 from jarvis.world.layout import HEIGHT, MASK, Grid
@@ -28,7 +29,6 @@ from jarvis.world.walk import MAP_X, SCENE_FIELDS, SPAN
 
 ASPECT = 16 / 9
 LAVA_BLOCK = RULES.block("lava")
-NO_BOX = np.array([1.0, 0, 0, -1.0, 0, 0])
 TEXELS = 344  # of one tile with its smaller copies, padded
 
 
@@ -132,7 +132,7 @@ class Renderer:
             ]
         )
         self.bodies = BodyModels(*(getattr(self.models, name) for name in BodyModels._fields))
-        self.boxes, self.hand = np.zeros((MAX_BOXES, COLUMNS)), np.zeros((1, COLUMNS))
+        self.boxes = np.zeros((MAX_BOXES, COLUMNS))
         self.held_boxes = held_boxes()
         self.canvas = build_canvas(width, height, self.half_width, self.half_height)
         self.glow = np.zeros(256 * 3, np.float32)
@@ -140,7 +140,11 @@ class Renderer:
         self.camera = np.zeros(15)
         self._grid: Grid | None = None
         self._flat: tuple[np.ndarray, ...] = ()
-        self._hour: tuple[float, ...] = ()
+        self.pixel = 2 * math.sqrt(self.half_width * self.half_height / (width * height))
+        self.hour = np.full(4, -1.0)  # what glow and sky were made for
+        self.outlines = np.array([block_box(form // 16, form % 16) for form in range(len(RULES.blocks) * 16)])
+        self.outlines += (-0.002, -0.002, -0.002, 0.002, 0.002, 0.002)
+        self._box, self._corner = np.zeros(6), np.zeros(3)
 
     def render(self, grid: Grid, view: View, out: np.ndarray | None = None) -> np.ndarray:
         """The picture of ``view``, (height, width, 3) uint8 RGB, written into ``out`` if given (C-contiguous)."""
@@ -148,117 +152,84 @@ class Renderer:
             out = np.empty((self.height, self.width, 3), np.uint8)
         if grid is not self._grid:
             blocks = grid.blocks.reshape(-1)
-            self._flat = (blocks, blocks.view(np.uint64), grid.meta.reshape(-1), grid.light.reshape(-1))
+            self._flat = (blocks, blocks.view(np.uint64), grid.meta.reshape(-1), grid.light.reshape(-1), grid.bricks, grid.chunk_at)
             self._grid = grid
-        self._aim(view)
-        self._hour_of(view)
+        frame, rain = out.reshape(-1), float(view.rain)
         x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
-        inside = grid.blocks[x & MASK, z & MASK, y] if 0 <= y < HEIGHT else 0
-        scene = self.canvas.scene
-        scene[walk.IN_LAVA] = inside == LAVA_BLOCK
-        scene[walk.CEILING] = walk.gather_bricks(grid.bricks, grid.chunk_at, self.canvas.bricks, view.x, view.z)
-        frame = out.reshape(-1)
-        rays.draw_blocks(*self._flat, self.look, self.canvas, self.glow, self.sky, frame, self.height, self.width)
-        self._draw_sky(view, frame)
-        shape = (self.height, self.width, self.canvas.across.size)
-        if view.cracked is not None or view.pointed is not None:
-            self._mark(grid, view, frame, shape)
-        self._draw_bodies(grid, view, frame, shape)
-        self._draw_overlays(view, frame)
-        return out
-
-    def _draw_bodies(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
-        over = (self.look.texels, self.glow, self.sky, frame, self.canvas.depth, self.canvas.keys, *shape, self.camera)
-        count = place_bodies(
-            self.boxes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera, self.item_block,
-            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, view.tick,
+        block, bright = 0, 240  # around the eye
+        if 0 <= y < HEIGHT:
+            block, bright = int(grid.blocks[x & MASK, z & MASK, y]), int(grid.light[x & MASK, z & MASK, y])
+        draw_world(
+            *self._flat, self.look, self.canvas, self.camera, self.glow, self.sky, self.hour, self.textures.sun, self.textures.moon,
+            frame, self.height, self.width, view.x, view.y, view.z, view.yaw, view.pitch, view.time, view.tick, rain,
+            view.gamma, float(view.clouds), self.half_width, self.half_height, self.pixel, float(block == LAVA_BLOCK),
         )  # fmt: skip
-        if count:
-            draw_boxes(self.boxes, count, *over, False)
-        if view.hand:
-            x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
-            bright = int(grid.light[x & MASK, z & MASK, y]) if 0 <= y < HEIGHT else 240
-            block = int(self.item_block[view.held])
-            place_hand(
-                self.hand, self.camera, view.held, block, self.held_boxes[block], self.look.faces, self.icon_base + view.held,
-                self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised), float(view.using),
-                float(view.walk_phase), float(view.walk_speed),
-            )  # fmt: skip
-            draw_boxes(self.hand, 1, *over, True)
-
-    def _mark(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
-        box, corner, crack, stage = NO_BOX, np.zeros(3), 0, -1
-        if view.pointed is not None:
-            x, y, z = view.pointed
-            block, meta = int(grid.blocks[x & MASK, z & MASK, y]), int(grid.meta[x & MASK, z & MASK, y])
-            low = np.array([x - view.x, y - view.y, z - view.z] * 2)
-            # a hair's breadth outside, so that the block does not hide its own outline
-            box = low + block_box(block, meta) + (-0.002, -0.002, -0.002, 0.002, 0.002, 0.002)
-        if view.cracked is not None and view.crack_stage >= 0:
-            x, y, z = view.cracked
-            corner = np.array([x - view.x, y - view.y, z - view.z])
-            crack, stage = (x & MASK) << 15 | (z & MASK) << 7 | y, min(view.crack_stage, 9)
-        mark_cell(frame, self.canvas.depth, self.canvas.keys, *shape, self.camera, corner, crack, box, self.textures.cracks, stage)
-
-    def _draw_overlays(self, view: View, frame: np.ndarray) -> None:
+        shape = (self.height, self.width, self.canvas.across.size)
+        if rain > 0:
+            sky.draw_weather(frame, self.canvas.depth, *shape, self.camera, rain, bool(view.cold), view.tick)
+        if view.pointed is not None or view.crack_stage >= 0:
+            self._mark(grid, view, frame, shape)
+        held = int(self.item_block[view.held])
+        draw_bodies(
+            self.boxes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera, self.item_block,
+            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, view.tick, self.look.texels, self.glow, self.sky,
+            frame, self.canvas.depth, self.canvas.keys, *shape, view.hand, view.held, held, self.held_boxes[held],
+            self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised), float(view.using),
+            float(view.walk_phase), float(view.walk_speed),
+        )  # fmt: skip
         if view.burning:
             draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, view.tick)
-        if self.canvas.scene[walk.IN_LAVA]:
+        if block == LAVA_BLOCK:
             tint(frame, 180.0, 62.0, 8.0, 0.85)
         if view.hurt > 0:
-            tint(frame, 200.0, 0.0, 0.0, 0.35 * min(view.hurt, 1.0))
+            tint(frame, 200.0, 0.0, 0.0, 0.35 * min(float(view.hurt), 1.0))
+        return out
 
-    def _aim(self, view: View) -> None:
-        yaw, pitch = math.radians(view.yaw), math.radians(view.pitch)
-        sy, cy, sp, cp = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
-        self.camera[:12] = (
-            view.x, view.y, view.z,
-            -sy * cp, -sp, cy * cp,  # forward
-            -cy, -sy,  # right
-            -sy * sp, cp, cy * sp,  # up
-            2 * math.sqrt(self.half_width * self.half_height / (self.width * self.height)),
-        )  # fmt: skip
-        self.camera[13], self.camera[14] = self.half_width, self.half_height
-        corner_x, corner_z = (math.floor(view.x) // 8 - walk.REACH) * 8, (math.floor(view.z) // 8 - walk.REACH) * 8
-        scene = self.canvas.scene
-        scene[:15] = self.camera
-        scene[walk.EYE], scene[walk.EYE + 2] = view.x - corner_x, view.z - corner_z
-        scene[walk.WINDOW_X], scene[walk.WINDOW_Z] = corner_x & MASK, corner_z & MASK
+    def _mark(self, grid: Grid, view: View, frame: np.ndarray, shape: tuple[int, int, int]) -> None:
+        self._box[0], self._box[3] = 1.0, -1.0
+        crack, stage = 0, -1
+        if view.pointed is not None:
+            x, y, z = view.pointed
+            form = int(grid.blocks[x & MASK, z & MASK, y]) * 16 + (int(grid.meta[x & MASK, z & MASK, y]) & 15)
+            # a hair's breadth outside, so that the block does not hide its own outline
+            np.add(self.outlines[form], (x - view.x, y - view.y, z - view.z) * 2, out=self._box)
+        if view.cracked is not None and view.crack_stage >= 0:
+            x, y, z = view.cracked
+            self._corner[:] = x - view.x, y - view.y, z - view.z
+            crack, stage = (x & MASK) << 15 | (z & MASK) << 7 | y, min(view.crack_stage, 9)
+        mark_cell(
+            frame, self.canvas.depth, self.canvas.keys, *shape, self.camera, self._corner, crack, self._box, self.textures.cracks, stage
+        )
 
-    def _hour_of(self, view: View) -> None:
-        angle = sky.sun_angle(view.time) * 2 * math.pi
-        # NOTE: light changes with the hour in steps of 1/256, so that most ticks find the tables as they are
-        height = round(math.cos(angle) * 256) / 256
-        day = round(sky.daylight(view.time, view.rain) * 256) / 256
-        hour = (height, day, view.rain, view.gamma)
-        if hour != self._hour:
-            sky.light_colours(self.glow, day, view.gamma, 0.0)
-            sky.sky_colours(self.sky, height, view.rain)
-            self._hour = hour
-        strength, red, green, blue = sky.sunset(view.time)
-        bright = min(max(height * 2 + 0.5, 0.0), 1.0)
-        white = 255 * (bright * 0.9 + 0.1) * (1 - 0.45 * view.rain)
-        drift = (view.tick * sky.CLOUD_SPEED) % 768.0
-        # NOTE: whole bricks are wrapped apart from the rest, so that clouds stay precise far from the origin
-        cell_x, cell_z = math.floor(view.x) // 8 * 8, math.floor(view.z) // 8 * 8
-        scene = self.canvas.scene
-        scene[walk.SUNSET : walk.IN_LAVA] = (
-            strength * (1 - view.rain), red, green, blue, 1.0 if math.sin(angle) < 0 else -1.0,
-            0.8 if view.clouds and view.y < 127 else 0.0,
-            (cell_x + drift) % 768.0 + 768.0 + view.x - cell_x, cell_z % 768.0 + 768.0 + view.z - cell_z,
-            white, white, min(255.0, 255 * (bright * 0.85 + 0.15) * (1 - 0.45 * view.rain)),
-            view.tick,
-        )  # fmt: skip
-        self.angle = angle
 
-    def _draw_sky(self, view: View, frame: np.ndarray) -> None:
-        night = min(max(0.75 - (math.cos(self.angle) * 2 + 0.25), 0.0), 1.0) ** 2 * 0.9
-        sky.draw_lights(
-            frame, self.canvas.keys, self.height, self.width, self.canvas.across.size, self.camera, self.textures.sun, self.textures.moon,
-            math.sin(self.angle), math.cos(self.angle), night * (1 - view.rain), 1 - view.rain, view.time // sky.DAY % 8,
-        )  # fmt: skip
-        if view.rain > 0:
-            sky.draw_weather(
-                frame, self.canvas.keys, self.canvas.depth, self.height, self.width, self.canvas.across.size,
-                self.camera, float(view.rain), bool(view.cold), view.tick,
-            )  # fmt: skip
+@njit(cache=True, nogil=True)
+def draw_world(
+    blocks, eights, meta, light, bricks, chunk_at, look, canvas, camera, glow, sky_table, hour, sun, moon, frame, height, width,
+    x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava,
+):  # fmt: skip
+    """Blocks and sky in one call: unpacking so many arrays from Python costs microseconds."""
+    sky.set_scene(
+        canvas.scene, camera, glow, sky_table, hour, x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava
+    )
+    rays.draw_blocks(
+        blocks, eights, meta, light, bricks, chunk_at, look, canvas, camera, glow, sky_table, frame, height, width
+    )
+    sky.draw_lights(frame, canvas.keys, height, width, canvas.across.size, camera, sun, moon, time, rain)
+
+
+@njit(cache=True, nogil=True)
+def draw_bodies(
+    boxes, mobs, drops, missiles, models, light, camera, item_block, faces, missile_tiles, skin_base, icon_base, tick,
+    texels, glow, sky_table, frame, depth, keys, height, width, pitch, hand, held, block, held_box, arm, bright, swing,
+    raised, using, phase, speed,
+):  # fmt: skip
+    """Bodies and the hand in one call."""
+    count = place_bodies(
+        boxes, mobs, drops, missiles, models, light, camera, item_block, faces, missile_tiles, skin_base, icon_base, tick
+    )
+    draw_boxes(boxes, count, texels, glow, sky_table, frame, depth, keys, height, width, pitch, camera, 0.0)
+    if hand:
+        place_hand(
+            boxes[0], camera, held, block, held_box, faces, icon_base + held, arm, bright, swing, raised, using, phase, speed
+        )
+        draw_boxes(boxes, tick * 0 + 1, texels, glow, sky_table, frame, depth, keys, height, width, pitch, camera, 1.0)

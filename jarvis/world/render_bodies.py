@@ -237,11 +237,12 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, width, pitch, camera, near):
-    """Draw ``count`` boxes, each where it is nearer than ``depth``. ``near`` True: the player's own hand, over everything."""
+    """Draw ``count`` boxes, each where it is nearer than ``depth``. ``near`` 1: the player's own hand, over everything."""
     texels, glow, sky, frame = pointer(texels), pointer(glow), pointer(sky), pointer(frame)
     depth, keys, rows, camera = pointer(depth), pointer(keys), pointer(boxes), pointer(camera)
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
+    own = near > 0.0
     blur_scale = (256.0 * camera[11]) * camera[11]
     for n in range(count):
         here = n * COLUMNS
@@ -283,7 +284,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
         lamp = int(rows[here + 21]) * 3
         distance = math.sqrt(rows[here + 0] * rows[here + 0] + rows[here + 1] * rows[here + 1] + rows[here + 2] * rows[here + 2])
         fog = min(max((distance - 44.0) / (VIEW_DISTANCE - 45.0), 0.0), 1.0)
-        fog = 0.0 if near else fog * fog * (3.0 - 2.0 * fog)
+        fog = 0.0 if own else fog * fog * (3.0 - 2.0 * fog)
         level = int((rows[here + 1] / max(distance, 1e-6) * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
         red_share, white_share = rows[here + 22], rows[here + 23]
         blur = blur_scale * distance * distance * 0.25 / max(hx, hy, hz) ** 2
@@ -300,7 +301,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                 if t >= far or t <= 0.0:
                     continue
                 at = y * pitch + x
-                if not near and t >= depth[at]:
+                if not own and t >= depth[at]:
                     continue
                 shade = 1.0
                 if rows[here + 24] > 0.0:
@@ -311,7 +312,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     for k in range(SLAB_STEPS):
                         s = t + (k + 0.02) * step
                         u, v = (o0 + s * d0) / hx * 0.5 + 0.5, 0.5 - (o1 + s * d1) / hy * 0.5
-                        texel = sample(texels, int(rows[here + 15]), u, v, 0.0 if near else blur)
+                        texel = sample(texels, int(rows[here + 15]), u, v, 0.0 if own else blur)
                         if texel >> 24 >= 128:
                             found = True
                             if k > 0:
@@ -320,7 +321,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                             break
                     if not found:
                         continue
-                    if not near and t >= depth[at]:
+                    if not own and t >= depth[at]:
                         continue
                     if rows[here + 25] == 0.0:
                         shade *= 0.92
@@ -338,7 +339,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     tile = int(rows[here + 15 + face])
                     if tile < 0:
                         continue
-                    texel = sample(texels, tile, u, v, 0.0 if near else blur)
+                    texel = sample(texels, tile, u, v, 0.0 if own else blur)
                     if texel >> 24 < 100:
                         continue
                     if rows[here + 25] == 0.0:
@@ -364,7 +365,7 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                 frame[j] = int(red + 0.5)
                 frame[j + 1] = int(green + 0.5)
                 frame[j + 2] = int(blue + 0.5)
-                if not near:
+                if not own:
                     depth[at] = t
                     keys[at] = 1 << 28 | 6  # no longer sky, nor the block behind
 

@@ -11,27 +11,33 @@ import math
 import numpy as np
 from numba import njit
 
-from jarvis.world.layout import mix64
+from jarvis.world.layout import MASK, mix64
 from jarvis.world.pointers import pointer
 from jarvis.world.shading import SKY_STEPS
+from jarvis.world.walk import (
+    CLOUD, CLOUD_AT, CLOUD_COLOUR, EYE, IN_LAVA, REACH, SUN_SIDE, SUNSET, SUNSET_COLOUR, WATER_DRIFT, WINDOW_X, WINDOW_Z,
+)  # fmt: skip
 
 DAY = 24000
 CLOUD_SPEED = 0.03  # metres a tick
 STARS = 700
 
 
+@njit(cache=True, nogil=True)
 def sun_angle(time: int) -> float:
     """Angle of the sun in turns: 0 straight up (noon), 0.25 setting in the west, 0.5 midnight."""
     part = (time / DAY - 0.25) % 1.0
     return (part * 2.0 + 0.5 - math.cos(part * math.pi) / 2.0) / 3.0
 
 
+@njit(cache=True, nogil=True)
 def daylight(time: int, rain: float = 0.0) -> float:
     """Share 0.2 .. 1 of the sky's light that reaches open ground."""
     day = min(max(math.cos(sun_angle(time) * 2 * math.pi) * 2.0 + 0.8, 0.0), 1.0)
     return day * (1.0 - rain * 5.0 / 16.0) * 0.8 + 0.2
 
 
+@njit(cache=True, nogil=True)
 def sunset(time: int) -> tuple[float, float, float, float]:
     """Strength 0 .. 1 and colour (red, green, blue 0 .. 255) of the glow where the sun rises or sets."""
     height = math.cos(sun_angle(time) * 2 * math.pi)
@@ -39,11 +45,11 @@ def sunset(time: int) -> tuple[float, float, float, float]:
         return 0.0, 0.0, 0.0, 0.0
     part = height / 0.4 * 0.5 + 0.5
     strength = (1.0 - (1.0 - math.sin(part * math.pi)) * 0.99) ** 2
-    return strength, 255 * (part * 0.3 + 0.7), 255 * (part * part * 0.7 + 0.2), 255 * 0.2
+    return strength, 255.0 * (part * 0.3 + 0.7), 255.0 * (part * part * 0.7 + 0.2), 255.0 * 0.2
 
 
 @njit(cache=True, nogil=True)
-def light_colours(out, day, gamma, flash):
+def light_colours(out, day, gamma):
     """Fill ``out`` (256 * 3,) float32 with the colour 0 .. 1 of each light byte (sky << 4 | block) under ``day`` light."""
     for level in range(256):
         sky, lamp = (level >> 4) / 15.0, (level & 15) / 15.0
@@ -60,7 +66,7 @@ def light_colours(out, day, gamma, flash):
             dark = (1.0 - value) * (1.0 - value)
             lifted = 1.0 - dark * dark
             value = value * (1.0 - gamma) + lifted * gamma
-            out[level * 3 + c] = min(min(max(value, 0.0), 1.0) * 0.96 + 0.03 + flash, 1.0)
+            out[level * 3 + c] = min(min(max(value, 0.0), 1.0) * 0.96 + 0.03, 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -81,9 +87,56 @@ def sky_colours(out, height, rain):
 
 
 @njit(cache=True, nogil=True)
-def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, sine, cosine, stars, clear, phase):
-    """Draw sun, moon and stars over pixels that show the sky. ``sine`` and ``cosine`` are the sun's; ``stars`` and ``clear`` say how
-    much is seen of stars and of sun and moon, ``phase`` 0 .. 7 is the moon's, 0 full."""
+def set_scene(scene, camera, glow, sky, hour, x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava):
+    """Say where the eye is and what hour it is, for the kernels that draw.
+
+    ``camera`` (15,): eye x y z, forward x y z, right x z, up x y z, tangent of a pixel, nothing, tangents of half the picture;
+    ``scene`` as in walk.py; ``glow`` and ``sky`` are the tables of light_colours and sky_colours, made anew when ``hour`` (4,) is not
+    what they were made for. Degrees, metres, ticks; ``rain`` 0 .. 1, ``clouds`` and ``lava`` (the eye is in it) 0 or 1.
+    """
+    turn, tilt = math.radians(yaw), math.radians(pitch)
+    sy, cy, sp, cp = math.sin(turn), math.cos(turn), math.sin(tilt), math.cos(tilt)
+    camera[0], camera[1], camera[2] = x, y, z
+    camera[3], camera[4], camera[5] = -sy * cp, -sp, cy * cp
+    camera[6], camera[7] = -cy, -sy
+    camera[8], camera[9], camera[10] = -sy * sp, cp, cy * sp
+    camera[11], camera[13], camera[14] = pixel, half_w, half_h
+    for c in range(15):
+        scene[c] = camera[c]
+    brick_x, brick_z = int(math.floor(x / 8.0)) * 8, int(math.floor(z / 8.0)) * 8
+    scene[EYE], scene[EYE + 2] = x - brick_x + REACH * 8, z - brick_z + REACH * 8
+    scene[WINDOW_X], scene[WINDOW_Z] = (brick_x - REACH * 8) & MASK, (brick_z - REACH * 8) & MASK
+
+    angle = sun_angle(time) * 2.0 * math.pi
+    # NOTE: light changes with the hour in steps of 1/256, so that most ticks find the tables as they are
+    height = round(math.cos(angle) * 256.0) / 256.0
+    day = round(daylight(time, rain) * 256.0) / 256.0
+    if hour[0] != height or hour[1] != day or hour[2] != rain or hour[3] != gamma:
+        light_colours(glow, day, gamma)
+        sky_colours(sky, height, rain)
+        hour[0], hour[1], hour[2], hour[3] = height, day, rain, gamma
+    strength, red, green, blue = sunset(time)
+    scene[SUNSET], scene[SUN_SIDE] = strength * (1.0 - rain), 1.0 if math.sin(angle) < 0 else -1.0
+    scene[SUNSET_COLOUR], scene[SUNSET_COLOUR + 1], scene[SUNSET_COLOUR + 2] = red, green, blue
+    bright = min(max(height * 2.0 + 0.5, 0.0), 1.0)
+    white = 255.0 * (bright * 0.9 + 0.1) * (1.0 - 0.45 * rain)
+    scene[CLOUD] = 0.8 * clouds if y < 127.0 else 0.0
+    # NOTE: whole bricks are wrapped apart from the rest, so that clouds stay precise far from the origin
+    wrap = 12.0 * 64.0
+    scene[CLOUD_AT] = (brick_x + tick * CLOUD_SPEED) % wrap + wrap + x - brick_x
+    scene[CLOUD_AT + 1] = brick_z % wrap + wrap + z - brick_z
+    scene[CLOUD_COLOUR], scene[CLOUD_COLOUR + 1] = white, white
+    scene[CLOUD_COLOUR + 2] = min(255.0, 255.0 * (bright * 0.85 + 0.15) * (1.0 - 0.45 * rain))
+    scene[WATER_DRIFT], scene[IN_LAVA] = tick, lava
+
+
+@njit(cache=True, nogil=True)
+def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, time, rain):
+    """Draw sun, moon and stars over pixels that show the sky."""
+    angle = sun_angle(time) * 2.0 * math.pi
+    sine, cosine, clear, phase = math.sin(angle), math.cos(angle), 1.0 - rain, time // DAY % 8
+    night = min(max(0.5 - cosine * 2.0, 0.0), 1.0)
+    stars = night * night * 0.9 * clear
     frame, keys, camera = pointer(frame), pointer(keys), pointer(camera)
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
@@ -147,9 +200,9 @@ def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, sine, cosi
 
 
 @njit(cache=True, nogil=True)
-def draw_weather(frame, keys, depth, height, width, pitch, camera, rain, cold, tick):
+def draw_weather(frame, depth, height, width, pitch, camera, rain, cold, tick):
     """Streaks of rain, or flakes of snow, on cylinders around the eye, in front of whatever is further away."""
-    frame, keys, depth, camera = pointer(frame), pointer(keys), pointer(depth), pointer(camera)
+    frame, depth, camera = pointer(frame), pointer(depth), pointer(camera)
     fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
     half_w, half_h = camera[13], camera[14]
     for y in range(height):

@@ -38,43 +38,55 @@ SCENE_FIELDS = 40
 
 
 @njit(cache=True, nogil=True)
-def gather_bricks(bricks, chunk_at, out, eye_x, eye_z):
-    """Fill the brick map around the eye. Returns the height in metres above which nothing is."""
-    out = pointer(out)
+def gather_bricks(bricks, chunk_at, out, camera):
+    """Fill the part of the brick map that can be in sight. Returns the height in metres above which nothing is.
+
+    ``camera`` as in sky.set_scene.
+    """
+    out, bricks, chunk_at, camera = pointer(out), pointer(bricks), pointer(chunk_at), pointer(camera)
+    eye_x, eye_y, eye_z = camera[0], camera[1], camera[2]
+    fx, fy, fz, rx, rz = camera[3], camera[4], camera[5], camera[6], camera[7]
+    # planes through the eye: ahead of it, right of the left edge and left of the right edge of the picture, with a margin
+    edge = 1.1 * camera[13]
     bx0, bz0 = int(np.floor(eye_x)) // 8 - REACH, int(np.floor(eye_z)) // 8 - REACH
     highest = 0
     limit = VIEW_DISTANCE * VIEW_DISTANCE
+    lowest = fy * -eye_y if fy < 0 else fy * (128.0 - eye_y)  # how far ahead heights alone can bring a cell
     for i in range(SPAN):
-        wx = np.uint32((bx0 + i) & 31)
         cx = (bx0 + i) >> 1
-        gap_x = max(0.0, (bx0 + i) * 8.0 - eye_x, eye_x - (bx0 + i) * 8.0 - 8.0)
+        mx = (bx0 + i) * 8.0 + 4.0 - eye_x
+        gap_x = max(0.0, abs(mx) - 4.0)
         for k in range(SPAN):
+            mz = (bz0 + k) * 8.0 + 4.0 - eye_z
+            ahead, right = mx * fx + mz * fz + max(lowest, 0.0) + 6.0, mx * rx + mz * rz
+            if ahead < 0.0 or ahead * edge + right + 6.0 < 0.0 or ahead * edge - right + 6.0 < 0.0:
+                continue
             cz = (bz0 + k) >> 1
             at = i * MAP_X + k * MAP_Z
-            gap_z = max(0.0, (bz0 + k) * 8.0 - eye_z, eye_z - (bz0 + k) * 8.0 - 8.0)
+            gap_z = max(0.0, abs(mz) - 4.0)
             if i == 0 or k == 0 or i == SPAN - 1 or k == SPAN - 1 or gap_x * gap_x + gap_z * gap_z > limit:
                 for j in range(LAYERS):
                     out[at + j] = OUTSIDE
                 continue
-            slot_x, slot_z = np.uint32(cx & 15), np.uint32(cz & 15)
             out[at] = OUTSIDE
-            out[at + LAYERS - 1] = OUTSIDE
-            if chunk_at[slot_x, slot_z, 0] != cx or chunk_at[slot_x, slot_z, 1] != cz:
-                for j in range(1, LAYERS - 1):
+            slot = ((cx & 15) * 16 + (cz & 15)) * 2
+            if chunk_at[slot] != cx or chunk_at[slot + 1] != cz:
+                for j in range(1, LAYERS):
                     out[at + j] = 0
                 continue
-            wz = np.uint32((bz0 + k) & 31)
+            source = (((bx0 + i) & 31) * 32 + ((bz0 + k) & 31)) * 16
             for j in range(16):
-                full = bricks[wx, wz, np.uint32(j)] != 0
-                out[at + 1 + j] = OCCUPIED if full else 0
-                if full and j >= highest:
-                    highest = j + 1
+                out[at + 1 + j] = bricks[source + j] != 0
+            tall = 16
+            while tall > highest and bricks[source + tall - 1] == 0:
+                tall -= 1
+            highest = max(highest, tall)
     for i in range(SPAN):
         for k in range(SPAN):
             at = i * MAP_X + k * MAP_Z
             for j in range(highest + 1, LAYERS):
                 out[at + j] = OUTSIDE
-    return highest * 8
+    return highest * 8.0
 
 
 @njit(cache=True, nogil=True)

@@ -152,11 +152,11 @@ def test_night_is_darker_than_day_and_a_torch_lights_it(renderer):
 
 def test_light_levels_rise_and_gamma_lifts_the_dark():
     colours = np.zeros(768, np.float32)
-    sky.light_colours(colours, 1.0, 2.0, 0.0)
+    sky.light_colours(colours, 1.0, 2.0)
     lamps = colours.reshape(16, 16, 3)
     assert (np.diff(lamps[0, :, 0]) >= 0).all() and (np.diff(lamps[:, 0, 0]) >= 0).all()
     assert lamps[15, 0].min() == pytest.approx(0.99) and 0.15 < lamps[0, 0, 0] < 0.3
-    sky.light_colours(colours, 1.0, 0.0, 0.0)
+    sky.light_colours(colours, 1.0, 0.0)
     assert lamps[0, 4, 0] < 0.25
 
 
