@@ -87,14 +87,19 @@ def spawn_point(chunks: Chunks, start: StartState) -> tuple[float, float, float]
 
 
 def _make_room(chunks: Chunks, x: int, y: int, z: int) -> None:
-    """Clear the two cells of a body, and put stone under it if there is nothing."""
+    """Where the ground is higher: a chamber of 5 x 5 x 3 with a floor. Elsewhere: room for a body."""
     grid = chunks.grid
-    for level in (y, y + 1):
-        if RULES.table.solid[get_block(grid, x, level, z)]:
-            chunks.put(x, level, z, ids.AIR, 0)
-    below = get_block(grid, x, y - 1, z)
-    if not RULES.table.solid[below] and y > 0 and grid.top[x & MASK, z & MASK] > y:
-        chunks.put(x, y - 1, z, ids.STONE, 0)
+    buried = grid.top[x & MASK, z & MASK] > y + 3
+    half, tall = (2, 3) if buried else (0, 2)
+    for cx in range(x - half, x + half + 1):
+        for cz in range(z - half, z + half + 1):
+            for level in range(y, min(y + tall, HEIGHT)):
+                here = get_block(grid, cx, level, cz)
+                if here not in (ids.AIR, ids.BEDROCK) and (buried or RULES.table.solid[here]):
+                    chunks.put(cx, level, cz, ids.AIR, 0)
+            below = get_block(grid, cx, y - 1, cz)
+            if y > 0 and not RULES.table.solid[below] and (buried or grid.top[cx & MASK, cz & MASK] > y):
+                chunks.put(cx, y - 1, cz, ids.STONE, 0)
 
 
 def free_height(grid: Grid, x: float, y: float, z: float) -> float:

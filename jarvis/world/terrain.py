@@ -434,13 +434,13 @@ def ground_chunk(
             for y in range(1, 5):
                 if uniform3(seed, cx * CHUNK + i, y, cz * CHUNK + k) < (5 - y) / 5.0:
                     blocks[i, k, y] = BEDROCK
-    _ores(seed, cx, cz, table, ores, rarity, factors, blocks)
     for i in range(CHUNK):
         for k in range(CHUNK):
             x, z = cx * CHUNK + i, cz * CHUNK + k
             rough = 0.5 + 0.5 * noise2(seed + np.uint64(151), x / 23.0, z / 23.0)
             rough = min(0.999, max(0.0, rough + 0.1 * (uniform3(seed, x, 7, z) - 0.5)))
             _soil(blocks, i, k, int(tops[i, k]), int(biome[i, k]), rough)
+    _ores(seed, cx, cz, table, ores, rarity, factors, blocks)
     _carve(seed, cx, cz, blocks, tops)
     for i in range(CHUNK):
         for k in range(CHUNK):
