@@ -113,10 +113,10 @@ class Seen:
 
 
 class ContractorLines:
-    """Makes the lines of one recording, first to last."""
+    """Makes the lines of one recording, first to last. server_tick: how many ticks the world is old at the first."""
 
-    def __init__(self) -> None:
-        self._ticks = 0
+    def __init__(self, server_tick: int = 0) -> None:
+        self._ticks, self._server_tick = 0, server_tick
         self._held = np.zeros(len(BUTTONS), np.uint8)
         self._hotbar = 0
 
@@ -144,9 +144,9 @@ class ContractorLines:
             "yaw": float(seen.yaw), "pitch": float(seen.pitch),
             "xpos": float(seen.position[0]), "ypos": float(seen.position[1]), "zpos": float(seen.position[2]),
             "tick": self._ticks,
-            "milli": self._ticks * TICK_MILLISECONDS,
+            "milli": (self._server_tick + self._ticks) * TICK_MILLISECONDS,
             "inventory": [{"type": item, "quantity": int(quantity)} for item, quantity in items],
-            "serverTick": self._ticks,
+            "serverTick": self._server_tick + self._ticks,
             "serverTickDurationMs": float(TICK_MILLISECONDS),
             "stats": {
                 f"minecraft.{event}:minecraft.{item}": int(total)
@@ -271,7 +271,7 @@ def read_contractor(
     if escape_is_inventory:
         escapes = gui_open & (buttons[:, _ESC] != 0)
         buttons[escapes, _INVENTORY], buttons[escapes, _ESC] = 1, 0
-    null = ~buttons.any(axis=1) & ~counts.any(axis=1)
+    null = np.logical_not(buttons.any(axis=1) | counts.any(axis=1))
     camera, jumps = _camera(counts, gui_open, scale, legacy_truncation)
     if jumps:
         repairs["camera_jump"] = jumps

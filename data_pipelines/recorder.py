@@ -1,0 +1,492 @@
+"""Makes recordings: players play worlds, several at once, and every frame, key and mouse motion is kept.
+
+    report = record(make_env, make_player, [task], "out", hours=2, workers=2, seed=0)
+    print(report.ticks, report.quarantined)
+
+`make_env(**options)` gives an Environment of 20 ticks a second that does not draw the mouse cursor, and
+`make_player(env, task, seed)` a Player; worker processes call both, so they must be importable. Cameras are rounded to
+whole mouse counts before they are played, so that what is recorded is what was played, exactly.
+
+    OUT/record.json         what was asked for; another request for the same folder is refused
+    OUT/PREFIX-000042-00.*  the recordings of episode 42, five minutes each at most (recordings.py)
+    OUT/index.json          {"basedir": "", "relpaths": [...]}: the index that tools for contractor data read
+    OUT/quarantine.jsonl    episodes that could not be played, after two attempts, with the reason
+    OUT/done                empty, written last
+
+An episode is played again from its seed if it was not finished; finished ones are left alone. The same request gives
+the same files whatever the number of workers, and however often it was cut short.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import TimeoutError as TooLate
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.contractor import WINDOW, Seen, mouse_counts, quantise_camera
+from data_pipelines.recordings import Recording, RecordingWriter
+from data_pipelines.variations import PLAIN, Retouch, Variation, draw_variation
+from jarvis.core.actions import Action
+from jarvis.core.environments import Environment
+from jarvis.core.errors import EpisodeError, FormatError
+from jarvis.core.files import (
+    DONE,
+    Pathlike,
+    append_json_line,
+    atomic_write,
+    is_done,
+    read_json,
+    read_json_lines,
+    write_json,
+)
+from jarvis.core.observations import Observation
+from jarvis.core.random_streams import stream_seed
+from jarvis.core.tasks import Task
+
+__all__ = ["Player", "RecordReport", "RecordingStyle", "episode_seed", "record", "record_episode"]
+
+TICKS_PER_HOUR = 72_000
+ATTEMPTS = 2
+HOPELESS = 8  # episodes in a row that cannot be played: then it is not the episodes
+TRAIN_SEEDS = 1 << 29  # seeds from here on are kept for validation and test
+_COUNTERS = ("mine_block", "craft_item", "pickup", "use_item", "kill_entity", "break_item", "drop", "custom")
+
+
+def _nothing() -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who plays one episode."""
+
+    act: Callable[[Observation, dict[str, Any]], Action]  # of an observation and its info
+    truth: Callable[[], Mapping[str, Any] | None] = _nothing  # of the last act: skill, target, point, as JSON values
+    done: Callable[[], bool] = _never  # asked after each act's tick: whether there is nothing left to show
+
+
+@dataclass(frozen=True)
+class RecordingStyle:
+    """How recordings are made."""
+
+    segment_ticks: int = 6000  # the longest recording; an episode that goes on continues in the next
+    crf: int = 20  # of the video; less is better and larger
+    preset: str = "superfast"  # of x264; slower ones make smaller files of the same quality
+    vary: bool = False  # draw a Variation for each episode
+    prefix: str = "voxel"  # of the names
+
+    def name(self, episode: int, segment: int) -> str:
+        """Of one recording."""
+        return f"{self.prefix}-{episode:06d}-{segment:02d}"
+
+
+@dataclass(frozen=True)
+class RecordReport:
+    """What is in the folder now."""
+
+    recordings: tuple[Recording, ...]
+    episodes: int  # that were played, in this run or before
+    ticks: int
+    quarantined: dict[int, str] = field(default_factory=dict)  # episode -> reason
+    played: int = 0  # episodes that this run played
+    seconds: float = 0.0  # of this run
+
+    @property
+    def hours(self) -> float:
+        """Of play."""
+        return self.ticks / TICKS_PER_HOUR
+
+
+def episode_seed(seed: int, episode: int) -> int:
+    """The seed of an episode's world: below 2**29, where no seed of the validation and test sets is."""
+    return stream_seed(seed, "recording", episode) % TRAIN_SEEDS
+
+
+class _Cursor:
+    """Where the mouse cursor is, by MineRL's law: it starts in the middle and moves by whole counts."""
+
+    WIDTH, HEIGHT = WINDOW[0] // 2, WINDOW[1] // 2  # the picture in which a count is a pixel
+
+    def __init__(self) -> None:
+        self._centre()
+        self.inventory = False
+
+    def _centre(self) -> None:
+        self.x, self.y = self.WIDTH / 2, self.HEIGHT / 2
+
+    def follow(self, action: Action, before: bool, after: bool) -> None:
+        """A tick with the given action, with a screen open before and after."""
+        if before and after:
+            down, right = mouse_counts(action.camera).tolist()
+            self.x = min(max(self.x + right, 0.0), self.WIDTH - 1.0)
+            self.y = min(max(self.y + down, 0.0), self.HEIGHT - 1.0)
+            return
+        self._centre()
+        self.inventory = after and bool(action["inventory"])
+
+    def seen(self, info: Mapping[str, Any]) -> Seen:
+        """What a frame with this info shows."""
+        place = info.get("location_stats", {})
+        opened = bool(info.get("isGuiOpen", False))
+        return Seen(
+            gui_open=opened,
+            gui_inventory=opened and self.inventory,
+            cursor=(self.x * 2, self.y * 2),
+            yaw=float(place.get("yaw", 0.0)),
+            pitch=float(place.get("pitch", 0.0)),
+            position=(float(place.get("xpos", 0.0)), float(place.get("ypos", 0.0)), float(place.get("zpos", 0.0))),
+            inventory=info.get("inventory", {}),
+            stats={name: info[name] for name in _COUNTERS if name in info},
+        )
+
+
+def record_episode(
+    env: Environment,
+    player: Player,
+    task: Task,
+    seed: int,
+    folder: Pathlike,
+    *,
+    episode: int = 0,
+    style: RecordingStyle | None = None,
+    variation: Variation = PLAIN,
+    facts: Mapping[str, Any] | None = None,
+) -> list[Recording]:
+    """Plays one episode to its end, or until the player is done, and returns its recordings.
+
+    facts: JSON values for the options files. Whatever the environment or the player raises is raised, and only the
+    recordings that were full by then exist.
+    """
+    style = style or RecordingStyle()
+    observation, info = env.reset(task, seed)
+    height, width = observation.pov.shape[:2]
+    retouch = Retouch(variation, width, height)
+    cursor = _Cursor()
+    made: list[Recording] = []
+    ticks, over = 0, False
+    while not over:
+        told = {
+            "episode": episode,
+            "segment": len(made),
+            "seed": seed,
+            "task": task.to_json(),
+            "variation": variation.to_json(),
+            **(facts or {}),
+        }
+        writer = RecordingWriter(
+            folder,
+            style.name(episode, len(made)),
+            width,
+            height,
+            crf=style.crf if variation.crf is None else variation.crf,
+            preset=style.preset,
+            server_tick=ticks,
+            facts=told,
+        )
+        with writer:
+            while not over and writer.ticks < style.segment_ticks:
+                chosen = player.act(observation, info)
+                action = Action(chosen.buttons, quantise_camera(chosen.camera))
+                truth = dict(player.truth() or {})
+                step = env.step(action)
+                events = [{"name": e.name, "item": e.item, "count": e.count} for e in step.info.get("events", ())]
+                if events:
+                    truth["events"] = events
+                writer.add(retouch.apply(observation.pov), action, cursor.seen(info), truth)
+                cursor.follow(action, bool(info.get("isGuiOpen")), bool(step.info.get("isGuiOpen")))
+                observation, info = step.observation, step.info
+                ticks += 1
+                over = step.terminated or step.truncated or player.done()
+            writer.facts |= {
+                "last": over,
+                "success": bool(info.get("success", False)),
+                "milestones": dict(info.get("milestones", {})),
+            }
+        made.append(writer.recording)
+    return made
+
+
+# many episodes
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to know of one episode."""
+
+    make_env: Callable[..., Environment]
+    make_player: Callable[[Environment, Task, int], Player]
+    task: Task
+    seed: int
+    episode: int
+    folder: str
+    style: RecordingStyle
+    variation: Variation
+    varied: bool
+    facts: Mapping[str, Any]
+
+
+_envs: dict[str, Environment] = {}  # in a worker: the environment of the last episode, used again if it fits
+
+
+def _close_envs() -> None:
+    for env in _envs.values():
+        with suppress(Exception):
+            env.close()
+    _envs.clear()
+
+
+def _play(job: _Job) -> int:
+    """Plays one episode in this process; returns its ticks."""
+    options = job.variation.env_options() if job.varied else {}
+    key = json.dumps(options, sort_keys=True)
+    try:
+        if key not in _envs:
+            _close_envs()
+            _envs[key] = job.make_env(**options)
+        player = job.make_player(_envs[key], job.task, job.seed)
+        record_episode(
+            _envs[key], player, job.task, job.seed, job.folder,
+            episode=job.episode, style=job.style, variation=job.variation, facts=job.facts,
+        )  # fmt: skip
+    except Exception as error:
+        _close_envs()  # it may be broken
+        raise EpisodeError(f"{type(error).__name__}: {error}") from None  # others may not survive the pipe
+    ticks = _finished(Path(job.folder), job.style, job.episode)
+    assert ticks is not None
+    return ticks
+
+
+def _finished(folder: Path, style: RecordingStyle, episode: int) -> int | None:
+    """The ticks of an episode whose recordings are all there, else None."""
+    ticks = 0
+    for segment in range(10_000):
+        recording = Recording(str(folder / style.name(episode, segment)))
+        if not recording.is_finished():
+            return None
+        facts = recording.facts() or {}
+        ticks += int(facts.get("frames", 0))
+        if facts.get("last"):
+            return ticks
+    return None
+
+
+def _recordings_of(folder: Path, style: RecordingStyle, episode: int) -> list[Recording]:
+    stems = {Recording.of(path).stem for path in folder.glob(f"{style.prefix}-{episode:06d}-*")}
+    return [Recording(stem) for stem in sorted(stems)]
+
+
+def record(
+    make_env: Callable[..., Environment],
+    make_player: Callable[[Environment, Task, int], Player],
+    tasks: Sequence[Task],
+    out: Pathlike,
+    *,
+    hours: float | None = None,
+    episodes: int | None = None,
+    workers: int = 1,
+    seed: int = 0,
+    style: RecordingStyle | None = None,
+    deadline: float | None = None,
+    facts: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> RecordReport:
+    """Records until there are so many episodes, or so many hours of play. Exactly one of the two is given.
+
+    tasks: episode n plays tasks[n % len(tasks)]. workers: processes at once; 0 plays in this one, without deadlines.
+    deadline: seconds for one episode, by default what its ticks need at 2 a second and five minutes more. facts: JSON
+    values for every options file (who plays, which world). Raises EpisodeError when nothing at all can be played.
+    """
+    style = style or RecordingStyle()
+    if (hours is None) == (episodes is None) or not tasks or workers < 0:
+        raise ValueError("record: give either hours or episodes, at least one task, and workers from 0")
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    request = {
+        "format_version": 1,
+        "seed": seed,
+        "tasks": [task.to_json() for task in tasks],
+        "hours": hours,
+        "episodes": episodes,
+        "style": asdict(style),
+        "facts": dict(facts or {}),
+    }
+    _same_request(folder, request)
+    _sweep(folder)
+
+    def job(episode: int) -> _Job:
+        varied = draw_variation(seed, "recording", episode) if style.vary else PLAIN
+        return _Job(
+            make_env, make_player, tasks[episode % len(tasks)], episode_seed(seed, episode), episode, str(folder),
+            style, varied, style.vary, facts or {},
+        )  # fmt: skip
+
+    session = _Session(folder, style, job, workers, deadline, say or (lambda line: None))
+    goal = math.inf if hours is None else hours * TICKS_PER_HOUR
+    started = time.monotonic()
+    try:
+        last = session.run(goal, episodes)
+    finally:
+        session.close()
+        _sweep(folder)
+    kept = [recording for episode in range(last) for recording in _recordings_of(folder, style, episode)
+            if episode not in session.quarantined]  # fmt: skip
+    for path in sorted(folder.glob(f"{style.prefix}-*-options.json")):  # several workers may have played further
+        if int(path.name.removeprefix(f"{style.prefix}-").split("-")[0]) >= last:
+            Recording.of(path).remove()
+    write_json(folder / "index.json", {"basedir": "", "relpaths": [f"{recording.name}.mp4" for recording in kept]})
+    atomic_write(folder / DONE, "")
+    quarantined = {episode: reason for episode, reason in session.quarantined.items() if episode < last}
+    ticks = sum(session.ticks.get(episode, 0) for episode in range(last))
+    return RecordReport(
+        tuple(kept), last - len(quarantined), ticks, quarantined, session.played, time.monotonic() - started
+    )
+
+
+def _sweep(folder: Path) -> None:
+    for stale in folder.glob(".*.tmp*"):  # of workers that were killed
+        stale.unlink(missing_ok=True)
+
+
+def _same_request(folder: Path, request: dict[str, Any]) -> None:
+    path = folder / "record.json"
+    if path.is_file():
+        before = read_json(path)
+        if before != json.loads(json.dumps(request)):
+            changed = sorted(name for name in request if before.get(name) != json.loads(json.dumps(request[name])))
+            raise FormatError(f"{path}: the folder was begun with another {', '.join(changed)}; choose another --out")
+    elif any(path.name[0] != "." for path in folder.iterdir()):
+        raise FileExistsError(f"{folder} holds something else already; choose another --out")
+    else:
+        write_json(path, request)
+    if is_done(folder):
+        (folder / DONE).unlink()  # until we have looked that everything is there
+
+
+class _Session:
+    """The run: which episodes are under way, finished and put aside."""
+
+    def __init__(
+        self,
+        folder: Path,
+        style: RecordingStyle,
+        job: Callable[[int], _Job],
+        workers: int,
+        deadline: float | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.folder, self.style, self.job, self.deadline, self.say = folder, style, job, deadline, say
+        self.workers = max(1, workers)
+        self.ticks: dict[int, int] = {}
+        self.quarantined: dict[int, str] = {}
+        self.played = 0
+        self._attempts: dict[int, int] = {}
+        self._failures_in_a_row = 0
+        self._pool: Any = None
+        if workers:
+            from pebble import ProcessPool
+
+            self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
+        path = folder / "quarantine.jsonl"
+        if path.is_file():
+            self.quarantined = {line["episode"]: line["reason"] for line in read_json_lines(path)}
+
+    def close(self) -> None:
+        """Ends the workers."""
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+
+    def run(self, goal: float, episodes: int | None) -> int:
+        """Plays until the first episodes make `goal` ticks or are `episodes`; returns how many that are."""
+        running: dict[Future[int], int] = {}
+        following = 0
+        while True:
+            enough = self._enough(goal, episodes)
+            if enough is not None and not any(episode < enough for episode in running.values()):
+                for future in running:
+                    future.cancel()
+                return enough
+            while len(running) < self.workers and (episodes is None or following < episodes) and enough is None:
+                episode, following = following, following + 1
+                if episode in self.quarantined:
+                    continue
+                ticks = _finished(self.folder, self.style, episode)
+                if ticks is not None:
+                    self.ticks[episode] = ticks
+                    enough = self._enough(goal, episodes)
+                else:
+                    running[self._start(episode)] = episode
+            if running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    self._settle(running.pop(future), future, running)
+
+    def _enough(self, goal: float, episodes: int | None) -> int | None:
+        """After how many episodes from the first there is enough, if none of them is missing."""
+        total, episode = 0, 0
+        while total < goal and episode != episodes:
+            if episode not in self.ticks and episode not in self.quarantined:
+                return None
+            total += self.ticks.get(episode, 0)
+            episode += 1
+        return episode
+
+    def _start(self, episode: int) -> Future[int]:
+        job = self.job(episode)
+        self._attempts[episode] = self._attempts.get(episode, 0) + 1
+        for leftover in _recordings_of(self.folder, self.style, episode):
+            leftover.remove()
+        if self._pool is None:
+            future: Future[int] = Future()
+            try:
+                future.set_result(_play(job))
+            except EpisodeError as error:
+                future.set_exception(error)
+            return future
+        patience = self.deadline or 300 + job.task.max_ticks / 2
+        scheduled: Future[int] = self._pool.schedule(_play, args=(job,), timeout=patience)
+        return scheduled
+
+    def _settle(self, episode: int, future: Future[int], running: dict[Future[int], int]) -> None:
+        from pebble import ProcessExpired
+
+        try:
+            self.ticks[episode] = future.result()
+        except TooLate:
+            reason = "the deadline went by and its process was ended"
+        except ProcessExpired as error:
+            reason = f"its process died: {error}"
+        except EpisodeError as error:
+            reason = str(error)
+        else:
+            self.played += 1
+            self._failures_in_a_row = 0
+            self.say(f"episode {episode}: {self.ticks[episode]} ticks")
+            return
+        if self._attempts[episode] < ATTEMPTS:
+            self.say(f"episode {episode}: {reason}; once more")
+            running[self._start(episode)] = episode
+            return
+        for leftover in _recordings_of(self.folder, self.style, episode):
+            leftover.remove()
+        seed = self.job(episode).seed
+        append_json_line(
+            self.folder / "quarantine.jsonl",
+            {"episode": episode, "seed": seed, "attempts": self._attempts[episode], "reason": reason},
+        )
+        self.quarantined[episode] = reason
+        self.say(f"episode {episode}: put aside: {reason}")
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= HOPELESS:
+            raise EpisodeError(f"{self.folder}: {HOPELESS} episodes in a row could not be played: {reason}")
