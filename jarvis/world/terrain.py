@@ -203,7 +203,7 @@ def column(seed: np.uint64, forced: int, x: int, z: int) -> tuple[int, int]:
     dune = forced == DESERT or (forced < 0 and heat > 0.4 and wet < 0.15)
     height = 66.5 + 9.0 * hills + 2.2 * detail
     if marsh:
-        height = 63.0 + 1.6 * hills + 1.6 * detail
+        height = 62.3 + 2.0 * hills + 1.6 * detail
     elif dune:
         height = 66.0 + 5.0 * hills + 1.5 * detail
     if mountain > 0.0:
