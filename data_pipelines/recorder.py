@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 import math
 import multiprocessing
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -225,6 +226,7 @@ def record_episode(
 class _Job:
     """What a worker needs to know of one episode."""
 
+    maker: str  # names make_env: another request's environments are not ours
     make_env: Callable[..., Environment]
     make_player: Callable[[Environment, Task, int], Player]
     task: Task
@@ -250,7 +252,7 @@ def _close_envs() -> None:
 def _play(job: _Job) -> int:
     """Plays one episode in this process; returns its ticks."""
     options = job.variation.env_options() if job.varied else {}
-    key = json.dumps(options, sort_keys=True)
+    key = f"{job.maker} {json.dumps(options, sort_keys=True)}"
     try:
         if key not in _envs:
             _close_envs()
@@ -325,11 +327,13 @@ def record(
     _same_request(folder, request)
     _sweep(folder)
 
+    maker = secrets.token_hex(8)
+
     def job(episode: int) -> _Job:
         varied = draw_variation(seed, "recording", episode) if style.vary else PLAIN
         return _Job(
-            make_env, make_player, tasks[episode % len(tasks)], episode_seed(seed, episode), episode, str(folder),
-            style, varied, style.vary, facts or {},
+            maker, make_env, make_player, tasks[episode % len(tasks)], episode_seed(seed, episode), episode,
+            str(folder), style, varied, style.vary, facts or {},
         )  # fmt: skip
 
     session = _Session(folder, style, job, workers, deadline, say or (lambda line: None))
@@ -403,10 +407,11 @@ class _Session:
             self.quarantined = {line["episode"]: line["reason"] for line in read_json_lines(path)}
 
     def close(self) -> None:
-        """Ends the workers."""
+        """Ends the workers, and what this process played in."""
         if self._pool is not None:
             self._pool.stop()
             self._pool.join()
+        _close_envs()
 
     def run(self, goal: float, episodes: int | None) -> int:
         """Plays until the first episodes make `goal` ticks or are `episodes`; returns how many that are."""
