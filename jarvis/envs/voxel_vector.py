@@ -87,11 +87,13 @@ class VoxelVectorEnv(gymnasium.vector.VectorEnv[dict[str, np.ndarray], dict[str,
         for key in actions:
             if key not in known:
                 raise ActionError(f"action: unknown key {key!r}, expected MineRL's {', '.join(sorted(known))}")
-        buttons = np.zeros((self.num_envs, len(BUTTONS)))
+        buttons = np.zeros((self.num_envs, len(BUTTONS)), np.int64)
         for index, name in enumerate(BUTTONS):
             values = np.asarray(actions.get(name, 0))
             if values.shape not in ((), (self.num_envs,)):
                 raise ActionError(f"{name}: shape {values.shape}, expected ({self.num_envs},)")
+            if values.dtype.kind not in "bui":
+                raise ActionError(f"{name}: {values.dtype} values, expected integers 0 or 1")
             buttons[:, index] = values
         return self.step_arrays(buttons, actions.get("camera", np.zeros((self.num_envs, 2), np.float32)))
 
