@@ -37,6 +37,7 @@ LATELY = 100  # ticks for which a mob out of sight is remembered
 FILLERS = ("cobblestone", "dirt", "andesite", "diorite", "granite", "sandstone")
 NEVER_DUG = ("crafting_table", "furnace", "chest", "bedrock", "obsidian", "water", "lava", "white_bed", "oak_door")
 SIX = ((1, 0, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0))
+WATERY = {RULES.block("sand"), RULES.block("clay"), RULES.block("gravel"), RULES.block("dirt")}
 KEPT = ("coal", "iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli", "stick", "apple", "iron_ingot",
         "crafting_table", "furnace", "torch", "charcoal", "string", "arrow", "flint")  # fmt: skip
 
@@ -171,7 +172,7 @@ class Body:
         own = [cell for cell in self.own]
         for _ in range(20):
             cell = self.memory.nearest(self.grid, blocks, *self.position, self.world.ticks)
-            if cell is None or (cell not in own and not self.opens_danger(cell)):
+            if cell is None or (cell not in own and not self.opens_danger(cell) and not self.drowned(cell)):
                 return cell
             self.memory.refuse(cell, self.world.ticks)
         return None
@@ -196,6 +197,14 @@ class Body:
         """Whether lava lies against a cell."""
         x, y, z = cell
         return any(cell_class(self.grid, x + dx, y + dy, z + dz) == 3 for dx, dy, dz in SIX)
+
+    def drowned(self, cell: Cell) -> bool:
+        """Whether a cell lies under water: it takes five times as long to dig there as there is air for."""
+        x, y, z = cell
+        if self.grid.blocks[x & MASK, z & MASK, min(y, 127)] in WATERY:
+            return False
+        wet = sum(cell_class(self.grid, x + dx, y + dy, z + dz) == 2 for dx, dy, dz in SIX)
+        return wet >= 2 or cell_class(self.grid, x, y + 1, z) == 2
 
     def near_lava(self, row: list[int]) -> bool:
         """Whether lava touches a cell or one of its neighbours' sides."""

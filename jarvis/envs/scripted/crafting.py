@@ -262,6 +262,8 @@ def smelt(me: ScriptedPlayer, item: str, source: str, count: int) -> Skill:
             yield from close(me)
             return False
     furnace = me.world.screen.furnace
+    if furnace is None:
+        return False
     if not (yield from add_fuel(me, stack_in(me, 0)[1] * 200 - int(furnace["burn_left"][0]))):
         yield from close(me)
         return False
@@ -304,5 +306,8 @@ def add_fuel(me: ScriptedPlayer, ticks: int) -> Skill:
         want = min(want, have)
         if want and slot_of(me, (fuel,)) is not None:
             yield from put_into(me, (fuel,), (1,), (count if item else 0) + want)
-            return bool(stack_in(me, 1)[0])
+            if not me.world.screen.is_open:
+                return False
+            # a cold furnace swallows the first piece at once
+            return bool(stack_in(me, 1)[0]) or bool(me.world.screen.furnace["burn_left"][0])
     return False

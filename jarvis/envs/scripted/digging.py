@@ -70,6 +70,8 @@ def look_at_block(me: ScriptedPlayer, cell: Cell, side: int = -1, reach: float =
     out = np.empty(3)
     aimed = False
     for tick in range(patience):
+        if me.world.screen.is_open:
+            return False
         hit = me.world.pointed
         if hit is not None and (hit.x, hit.y, hit.z) == tuple(cell) and (side < 0 or hit.face == side):
             yaw, pitch = me.eyes.error(me.p)
@@ -121,6 +123,8 @@ def break_block(me: ScriptedPlayer, cell: Cell, clear: bool = True) -> Skill:
             if get_block(me.grid, *cell) != block:
                 yield from me.react()
                 return True
+            if me.world.screen.is_open:
+                return False
             hit = me.world.pointed
             lost = 0 if hit is not None and (hit.x, hit.y, hit.z) == tuple(cell) else lost + 1
             if lost > 3:
@@ -160,10 +164,16 @@ def place_block(me: ScriptedPlayer, item: int, cell: Cell, skip: tuple[int, ...]
         if not (yield from look_at_block(me, support, face)):
             continue
         for tick in range(8):
-            yield ("use",) if tick % 4 < 2 else ()
+            hit = me.world.pointed
+            aimed = hit is not None and (hit.x, hit.y, hit.z, hit.face) == (*support, face)
+            yield ("use",) if tick % 4 < 2 and aimed else ()
             if get_block(me.grid, *cell) == block:
                 yield from me.react()
                 return True
+            if me.world.screen.is_open:
+                yield ("inventory",)
+                yield ()
+                break
     return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jarvis.core.errors import UnknownNameError, nearest_names
 from jarvis.core.predicates import Count, Have, Seq, to_json
 from jarvis.core.tasks import Task
-from jarvis.envs.scripted.planner import GROUPS, kind_of_goal
+from jarvis.envs.scripted.planner import GROUPS, plan
 from jarvis.world.rules import RULES
 
 __all__ = ["goal_item_of"]
@@ -23,7 +23,10 @@ def goal_item_of(goal: str | Task) -> tuple[str, int]:
     name = name.split("|")[0]
     if name not in RULES.item_id:
         raise UnknownNameError("item", name, nearest_names(name, RULES.item_id))
-    kind_of_goal(name)
+    try:
+        plan([(name, count)], {})
+    except ValueError as error:
+        raise ValueError(f"goal {name!r}: {error}") from error
     return name, count
 
 

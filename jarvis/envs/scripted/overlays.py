@@ -47,7 +47,8 @@ class Overlays:
             return None
         if not me.p["on_ground"] or me.p["in_water"]:
             return None
-        draw = float(me.random.random()) * MINUTE
+        # hands that are busy are seldom taken away
+        draw = float(me.random.random()) * MINUTE * (2.5 if me.p["mining"] else 1.0)
         if draw < self._pause_rate() * MINUTE:
             me.eyes.rest()
             self._turn = float(me.random.normal()) * 4.0 if me.random.random() < 0.4 else 0.0

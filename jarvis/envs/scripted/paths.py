@@ -6,8 +6,6 @@ water costs. The search sees the window around the player only.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
@@ -17,7 +15,7 @@ from jarvis.world.layout import HEIGHT, MASK, Grid
 from jarvis.world.rules import RULES
 from jarvis.world.shapes import SHAPES
 
-__all__ = ["AT", "REACH", "Finder", "clear_price", "is_free", "is_floor"]
+__all__ = ["AT", "REACH", "Finder", "clear_price", "is_floor", "is_free"]
 
 SIDE = 96  # columns of the searched window
 MOST = 1 << 17  # entries of the heap
@@ -102,8 +100,8 @@ def clear_price(grid: Grid, x: int, y: int, z: int, dig: np.ndarray) -> float:
 
 @njit(cache=True, nogil=True)
 def danger(grid: Grid, x: int, y: int, z: int) -> float:
-    """What standing in a place costs beyond the way: lava and cactus close by."""
-    price = 0.0
+    """What standing in a place costs beyond the way: lava and cactus close by, no air."""
+    price = 25.0 if cell_class(grid, x, y + 1, z) == 2 else 0.0  # no air
     for side in range(4):
         sx, sz = x + SIDES_X[side], z + SIDES_Z[side]
         for dy in range(-1, 2):
@@ -157,6 +155,70 @@ def _estimate(x: int, y: int, z: int, gx: int, gy: int, gz: int, slack: int) -> 
 
 
 @njit(cache=True, nogil=True)
+def _moves(grid: Grid, x: int, y: int, z: int, dig: np.ndarray, blocks_left: int, moves: np.ndarray) -> int:
+    """Where one can go from a place: fills ``moves`` (32, 4) with x, y, z and ticks, returns how many."""
+    n = 0
+    wet = cell_class(grid, x, y, z) == 2
+    above = clear_price(grid, x, y + 2, z, dig)
+    grounded = cell_class(grid, x, y - 1, z) == 1
+    slow = SWIM if wet else 0.0
+    for side in range(4):
+        nx, nz = x + SIDES_X[side], z + SIDES_Z[side]
+        here, floor, below = (
+            cell_class(grid, nx, y, nz),
+            cell_class(grid, nx, y - 1, nz),
+            cell_class(grid, nx, y - 2, nz),
+        )
+        head, feet = clear_price(grid, nx, y + 1, nz, dig), clear_price(grid, nx, y, nz, dig)
+        if head >= FOREVER:
+            continue
+        # level
+        if feet < FOREVER and (floor == 1 or here == 2):
+            n = _put(moves, n, nx, y, nz, WALK + head + feet + slow)
+        # up: a jump onto what is ahead
+        if y + 3 < HEIGHT and above < FOREVER and here == 1 and (grounded or wet):
+            high = clear_price(grid, nx, y + 2, nz, dig)
+            if high < FOREVER:
+                n = _put(moves, n, nx, y + 1, nz, WALK + JUMP + head + high + above + slow)
+        # down: stairs of one, or a fall of up to three
+        if feet < FOREVER and y > 2:
+            low = clear_price(grid, nx, y - 1, nz, dig)
+            if low < FOREVER and (below == 1 or floor == 2):
+                n = _put(moves, n, nx, y - 1, nz, WALK + DROP + head + feet + low)
+            elif low == 0.0 and below != 3:
+                for fall in range(2, 4):
+                    landing = cell_class(grid, nx, y - fall, nz)
+                    if landing != 0 and landing != 2:
+                        break
+                    if landing == 2 or cell_class(grid, nx, y - fall - 1, nz) == 1:
+                        n = _put(moves, n, nx, y - fall, nz, WALK + DROP * (fall + 1) + head + feet)
+                        break
+    # across a corner, only over open ground
+    for corner in range(0 if wet else 4):
+        nx, nz = x + (1 if corner & 1 else -1), z + (1 if corner & 2 else -1)
+        open_ground = cell_class(grid, nx, y - 1, nz) == 1
+        for level in range(y, y + 2):
+            for cell in range(3):
+                cx, cz = (nx if cell != 1 else x), (nz if cell != 2 else z)
+                open_ground = open_ground and cell_class(grid, cx, level, cz) == 0
+        if open_ground and cell_class(grid, nx, y - 1, z) != 3 and cell_class(grid, x, y - 1, nz) != 3:
+            n = _put(moves, n, nx, y, nz, 1.41 * WALK)
+    if wet:
+        for dy in range(-1, 2, 2):
+            if cell_class(grid, x, y + dy, z) == 2 and is_free(grid, x, y + dy + 1, z):
+                n = _put(moves, n, x, y + dy, z, SWIM)
+    elif blocks_left > 0 and y + 3 < HEIGHT and above < FOREVER and grounded:
+        n = _put(moves, n, x, y + 1, z, PILLAR + above)
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _put(moves: np.ndarray, n: int, x: int, y: int, z: int, ticks: float) -> int:
+    moves[n, 0], moves[n, 1], moves[n, 2], moves[n, 3] = x, y, z, ticks
+    return n + 1
+
+
+@njit(cache=True, nogil=True)
 def search(
     grid: Grid,
     start: np.ndarray,
@@ -192,6 +254,7 @@ def search(
     count = _push(heap_f, heap_n, 0, 0.0, here)
     best, best_far, end = here, 1e18, -1
     opened = 0
+    moves = np.empty((32, 4))
     while count > 0 and opened < most:
         f, node = heap_f[0], heap_n[0]
         count = _pop(heap_f, heap_n, count)
@@ -219,124 +282,35 @@ def search(
                     break
         if far < best_far:
             best, best_far = node, far
-        wet = cell_class(grid, x, y, z) == 2
-        above = clear_price(grid, x, y + 2, z, dig)
-        for side in range(4):
-            nx, nz = x + SIDES_X[side], z + SIDES_Z[side]
+        for k in range(_moves(grid, x, y, z, dig, blocks_left, moves)):
+            nx, ny, nz = int(moves[k, 0]), int(moves[k, 1]), int(moves[k, 2])
             if not (1 <= nx - ox < SIDE - 1 and 1 <= nz - oz < SIDE - 1):
                 continue
-            head, feet = clear_price(grid, nx, y + 1, nz, dig), clear_price(grid, nx, y, nz, dig)
-            floor = cell_class(grid, nx, y - 1, nz)
-            # level
-            if head < FOREVER and feet < FOREVER and (floor == 1 or floor == 2 or cell_class(grid, nx, y, nz) == 2):
-                step = WALK + head + feet + (SWIM if wet else 0.0)
-                if floor == 1 or cell_class(grid, nx, y, nz) == 2:
-                    count = _relax(
-                        nx, y, nz, ox, oz, g + step + danger(grid, nx, y, nz), node, gx, gy, gz, reach_slack, weight,
-                        price, parent, stamp, turn, heap_f, heap_n, count,
-                    )  # fmt: skip
-            # up: a jump onto what is ahead
-            if (
-                y + 3 < HEIGHT
-                and above < FOREVER
-                and cell_class(grid, nx, y, nz) == 1
-                and (cell_class(grid, x, y - 1, z) == 1 or wet)
-            ):
-                high = clear_price(grid, nx, y + 2, nz, dig)
-                if head < FOREVER and high < FOREVER:
-                    step = WALK + JUMP + head + high + above + (SWIM if wet else 0.0)
-                    count = _relax(
-                        nx, y + 1, nz, ox, oz, g + step + danger(grid, nx, y + 1, nz), node, gx, gy, gz, reach_slack,
-                        weight, price, parent, stamp, turn, heap_f, heap_n, count,
-                    )  # fmt: skip
-            # down: stairs of one, or a fall of up to three
-            if head < FOREVER and feet < FOREVER and y > 2:
-                low = clear_price(grid, nx, y - 1, nz, dig)
-                below = cell_class(grid, nx, y - 2, nz)
-                if low < FOREVER and (below == 1 or cell_class(grid, nx, y - 1, nz) == 2):
-                    step = WALK + DROP + head + feet + low
-                    count = _relax(
-                        nx, y - 1, nz, ox, oz, g + step + danger(grid, nx, y - 1, nz), node, gx, gy, gz, reach_slack,
-                        weight, price, parent, stamp, turn, heap_f, heap_n, count,
-                    )  # fmt: skip
-                elif low == 0.0 and below != 3:
-                    for fall in range(2, 4):
-                        landing = cell_class(grid, nx, y - fall, nz)
-                        if landing != 0 and landing != 2:
-                            break
-                        under = cell_class(grid, nx, y - fall - 1, nz)
-                        if landing == 2 or under == 1:
-                            step = WALK + DROP * (fall + 1) + head + feet
-                            count = _relax(
-                                nx, y - fall, nz, ox, oz, g + step + danger(grid, nx, y - fall, nz), node, gx, gy, gz,
-                                reach_slack, weight, price, parent, stamp, turn, heap_f, heap_n, count,
-                            )  # fmt: skip
-                            break
-        # across a corner, only over open ground
-        if not wet:
-            for corner in range(4):
-                sx, sz = 1 if corner & 1 else -1, 1 if corner & 2 else -1
-                nx, nz = x + sx, z + sz
-                if not (1 <= nx - ox < SIDE - 1 and 1 <= nz - oz < SIDE - 1):
-                    continue
-                if (
-                    cell_class(grid, nx, y, nz) == 0 and cell_class(grid, nx, y + 1, nz) == 0
-                    and cell_class(grid, nx, y - 1, nz) == 1
-                    and cell_class(grid, nx, y, z) == 0 and cell_class(grid, nx, y + 1, z) == 0
-                    and cell_class(grid, x, y, nz) == 0 and cell_class(grid, x, y + 1, nz) == 0
-                    and cell_class(grid, nx, y - 1, z) != 3 and cell_class(grid, x, y - 1, nz) != 3
-                ):  # fmt: skip
-                    count = _relax(
-                        nx, y, nz, ox, oz, g + 1.41 * WALK + danger(grid, nx, y, nz), node, gx, gy, gz, reach_slack,
-                        weight, price, parent, stamp, turn, heap_f, heap_n, count,
-                    )  # fmt: skip
-        if wet:
-            for dy in (-1, 1):
-                if cell_class(grid, x, y + dy, z) == 2 and is_free(grid, x, y + dy + 1, z):
-                    count = _relax(
-                        x, y + dy, z, ox, oz, g + SWIM, node, gx, gy, gz, reach_slack, weight,
-                        price, parent, stamp, turn, heap_f, heap_n, count,
-                    )  # fmt: skip
-        elif blocks_left > 0 and y + 3 < HEIGHT and above < FOREVER and cell_class(grid, x, y - 1, z) == 1:
-            count = _relax(
-                x, y + 1, z, ox, oz, g + PILLAR + above, node, gx, gy, gz, reach_slack, weight,
-                price, parent, stamp, turn, heap_f, heap_n, count,
-            )  # fmt: skip
+            cost = np.float32(g + moves[k, 3] + danger(grid, nx, ny, nz))
+            there = ((nx - ox) * SIDE + nz - oz) * HEIGHT + ny
+            if stamp[there] == turn and price[there] <= cost + 1e-4:
+                continue
+            stamp[there], price[there], parent[there] = turn, cost, node
+            count = _push(
+                heap_f, heap_n, count, np.float64(cost) + weight * _estimate(nx, ny, nz, gx, gy, gz, reach_slack), there
+            )
     whole = end >= 0
     if not whole:
         end = best
-    length, node = 0, end
-    while node >= 0:
-        length += 1
-        node = parent[node]
-    length = min(length, path.shape[0])
-    node, at, total = end, 0, 0
-    node = end
+    total, node = 0, end
     while node >= 0:
         total += 1
-        node = parent[node]
-    node, at = end, total - 1
+        node = np.int64(parent[node])
+    at, node = total - 1, end
     while node >= 0:
         if at < path.shape[0]:
             path[at, 0] = node // HEIGHT // SIDE + ox
             path[at, 1] = node % HEIGHT
             path[at, 2] = node // HEIGHT % SIDE + oz
         at -= 1
-        node = parent[node]
+        node = np.int64(parent[node])
+    length = min(total, path.shape[0])
     return (length if whole else -length), np.float64(price[end])
-
-
-@njit(cache=True, nogil=True)
-def _relax(
-    x: int, y: int, z: int, ox: int, oz: int, g: float, origin: int, gx: int, gy: int, gz: int, slack: int,
-    weight: float, price: np.ndarray, parent: np.ndarray, stamp: np.ndarray, turn: int,
-    heap_f: np.ndarray, heap_n: np.ndarray, count: int,
-) -> int:  # fmt: skip
-    node = ((x - ox) * SIDE + z - oz) * HEIGHT + y
-    if stamp[node] == turn and price[node] <= g + 1e-4:
-        return count
-    stamp[node], price[node], parent[node] = turn, g, origin
-    return _push(heap_f, heap_n, count, np.float64(price[node]) + weight * _estimate(x, y, z, gx, gy, gz, slack), node)
 
 
 class Finder:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from jarvis.world.rules import RULES
 
-__all__ = ["GROUPS", "PICKAXES", "Step", "gathered_from", "group_of", "kind_of_goal", "plan", "recipe_for", "tool_tier"]
+__all__ = ["GROUPS", "PICKAXES", "Step", "gathered_from", "group_of", "plan", "recipe_for", "tool_tier"]
 
 GROUPS = {
     "#logs": tuple(RULES.tags["logs"]),
@@ -75,19 +75,6 @@ class Step:
 def group_of(item: str) -> str:
     """The group an item belongs to, or the item."""
     return _ITEM_GROUP.get(item, item)
-
-
-def kind_of_goal(item: str) -> str:
-    """How an item is had: mine, craft, smelt or kill. Raises ValueError for what this player cannot get."""
-    if item in _MINED:
-        return "mine"
-    if item in _SMELTED:
-        return "smelt"
-    if item in _KILLED:
-        return "kill"
-    if recipe_for(item) is not None:
-        return "craft"
-    raise ValueError(f"item {item!r}: the scripted player knows no way to get it")
 
 
 def gathered_from(item: str) -> tuple[tuple[str, ...], int | None]:

@@ -23,8 +23,8 @@ from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
 from jarvis.core.random_streams import generator
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted.body import Body
-from jarvis.envs.scripted.detours import detour, pass_by, put_back
 from jarvis.envs.scripted.crafting import craft_steps, pick_up_station, smelt, station_near
+from jarvis.envs.scripted.detours import detour, pass_by, put_back
 from jarvis.envs.scripted.emergencies import emergency
 from jarvis.envs.scripted.fighting import FOODS, MEAT, eat, hunt, kill, prey
 from jarvis.envs.scripted.goals import goal_item_of
@@ -103,6 +103,8 @@ class ScriptedPlayer(Body):
             skill = emergency(self)
             if skill is not None:
                 self._overlays.stop()
+                if self._life is not None and self.label()[2][1] is not None and self.p["in_water"]:
+                    self.memory.refuse(self.label()[2][1], self.world.ticks)  # it led into this
                 self._life = None
                 self._reflex = skill
         if self._reflex is not None:
@@ -138,21 +140,42 @@ class ScriptedPlayer(Body):
                 if self.count(item) >= count or (item == "torch" and not self.habits.torches):
                     self._packed.add(item)
             kit = [(item, count) for item, count in KIT if item not in self._packed]
-            if not kit or self.failures["mine coal"] > 2:
+            if (
+                not kit
+                or self.failures["mine coal"] > 2
+                or self.failures["mine #logs"] > 2
+                or self._all_in_sight(steps)
+            ):
                 self.prepared = True
             elif self.p["y"] > 50 or self.count("#logs") * 4 + self.count("#planks") >= 6:
                 # the goal once more, so that what is gathered now is enough for it
                 return plan([*kit, (self.goal, self.goal_count)], carried, stations)
         if self.prepared and self.habits.torches and self.count("torch") < 2 and steps[0].kind == "mine":
-            if self.count("#coals") >= 2 and self.count("stick") >= 4:
-                return [Step("craft", "torch", 8), *steps]
+            # only from what the goal does not need
+            for count in (8, 4):
+                spared = carried.copy()
+                spared["stick"] -= count // 4
+                spared["coal" if self.count("coal") else "charcoal"] -= count // 4
+                if min(spared["stick"], spared["coal"], spared["charcoal"]) >= 0:
+                    rest = plan([(self.goal, self.goal_count)], spared, stations)
+                    if gathering(rest) == gathering(steps):
+                        return [Step("craft", "torch", count), *steps]
         return steps
+
+    def _all_in_sight(self, steps: list[Step]) -> bool:
+        """Whether the ores that are still missing lie close by, so that no expedition has to be prepared."""
+        for step in steps:
+            if step.kind == "mine" and step.item in DEEP:
+                cell = self.nearest(gathered_from(step.item)[0])
+                if cell is None or self.reach_of(cell) > 12:
+                    return False
+        return True
 
     def _live(self) -> Skill:
         """One round: what the body needs, else the next step of the plan."""
         if self.world.screen.is_open:
             yield from close(self)
-        if self.p["food"] <= 14 and any(self.count(name) for name in FOODS) or (
+        if (self.p["food"] <= 14 and any(self.count(name) for name in FOODS)) or (
             self.p["hp"] < 12 and self.p["food"] < 18 and any(self.count(name) for name in FOODS)
         ):  # fmt: skip
             yield from eat(self)
@@ -244,6 +267,11 @@ class ScriptedPlayer(Body):
             if item and RULES.durability[item] and damage > RULES.durability[item] - 6:
                 counts[RULES.items[item]] -= 1
         return counts
+
+
+def gathering(steps: list[Step]) -> int:
+    """How many things are still to be mined."""
+    return sum(step.count for step in steps if step.kind == "mine")
 
 
 def recipe_grid(item: str) -> int:

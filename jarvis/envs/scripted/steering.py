@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.looking import wrap
 from jarvis.envs.scripted.memory import Cell
-from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.paths import AT, cell_class, is_floor, is_free
 
 if TYPE_CHECKING:

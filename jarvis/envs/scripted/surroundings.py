@@ -212,7 +212,7 @@ def _stops(
 def aim_point(
     grid: Grid, ox: float, oy: float, oz: float, x: int, y: int, z: int, reach: float, side: int, out: np.ndarray
 ) -> bool:
-    """A point of block (x, y, z) that can be pointed at from an eye: fills ``out`` (3,). Faces towards the eye, middle first.
+    """A point of block (x, y, z) that can be pointed at from an eye: fills ``out`` (3,), near the middle of a face if it can.
 
     side: only this face (0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z), or -1 for any.
     """
@@ -254,7 +254,7 @@ def aim_point(
 def find_hidden(
     grid: Grid, x: int, y: int, z: int, want: np.ndarray, radius: int, low: int, high: int, out: np.ndarray
 ) -> int:
-    """Cells of wanted blocks within ``radius`` columns and y in low..high, nearest first (sampled): fills ``out`` (n, 4).
+    """Cells of wanted blocks within ``radius`` columns and y in low..high, nearest first: fills ``out`` (n, 4).
 
     Rows are x, y, z and the distance in blocks dug (horizontal metres count once, height half).
     """

@@ -16,8 +16,8 @@ __all__ = ["JUNK", "throw_junk"]
 Skill = Iterator[tuple[str, ...]]
 # thrown away first; of those further down a stack is kept
 JUNK = (
-    "oak_sapling", "birch_sapling", "spruce_sapling", "wheat_seeds", "dandelion", "poppy", "rotten_flesh", "bone", "egg",
-    "feather", "granite", "diorite", "andesite", "gravel", "sand", "flint", "gunpowder", "string", "clay_ball",
+    "oak_sapling", "birch_sapling", "spruce_sapling", "wheat_seeds", "dandelion", "poppy", "rotten_flesh", "bone",
+    "egg",    "feather", "granite", "diorite", "andesite", "gravel", "sand", "flint", "gunpowder", "string", "clay_ball",
     "sandstone", "snowball", "leather", "white_wool", "oak_leaves", "redstone", "lapis_lazuli", "arrow", "dirt",
     "cobblestone",
 )  # fmt: skip

@@ -1,0 +1,204 @@
+"""The scripted player: goals reached through keys and mouse alone, the same way each time, with a log that is true."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from jarvis.core.actions import BUTTON_INDEX
+from jarvis.core.errors import UnknownNameError
+from jarvis.core.goals import Count, Goal
+from jarvis.core.start_states import StartState
+from jarvis.core.tasks import Task
+from jarvis.envs.scripted import Habits, ScriptedPlayer
+from jarvis.envs.scripted.looking import COUNT, Eyes, wrap
+from jarvis.envs.scripted.planner import plan
+from jarvis.envs.scripted.truth import project
+from jarvis.world.layout import PLAYER
+from jarvis.world.world import World
+
+ATTACK = BUTTON_INDEX["attack"]
+
+
+def play(player, world, ticks):
+    """Play until the goal is reached or the ticks are over; the actions, events and log of it."""
+    actions, events, log = [], [], []
+    for _ in range(ticks):
+        action = player.act(world)
+        if player.done:
+            break
+        actions.append(action)
+        log.append(player.truth)
+        events += world.tick(action.buttons, action.camera)
+    return actions, events, log
+
+
+def new_world(seed, start=None, flat=False):
+    world = World()
+    world.reset(seed, start, flat)
+    return world
+
+
+# plans
+
+
+def test_a_plan_gathers_all_the_wood_first():
+    steps = plan([("wooden_pickaxe", 1)], {})
+    # 4 planks for the table, 3 for the head, 2 for the sticks: 9 planks are 3 logs
+    assert [(step.kind, step.item, step.count) for step in steps[:2]] == [
+        ("mine", "#logs", 3),
+        ("craft", "#planks", 12),
+    ]
+    assert steps[-1].item == "wooden_pickaxe"
+
+
+def test_a_plan_uses_what_is_there():
+    carried = {"iron_ingot": 3, "stick": 2, "crafting_table": 1}
+    assert [(step.kind, step.item) for step in plan([("iron_pickaxe", 1)], carried)] == [("craft", "iron_pickaxe")]
+    assert plan([("iron_pickaxe", 1)], {"iron_pickaxe": 1}) == []
+
+
+def test_ores_wait_for_their_pickaxe():
+    order = [step.item for step in plan([("diamond", 1)], {})]
+    assert order.index("wooden_pickaxe") < order.index("stone_pickaxe") < order.index("iron_ore")
+    assert order.index("iron_ore") < order.index("iron_pickaxe") < order.index("diamond")
+
+
+@pytest.mark.parametrize("goal", ["diamond_pickax", "elytra"])
+def test_unknown_goals_are_refused_with_the_nearest(goal):
+    with pytest.raises(UnknownNameError):
+        ScriptedPlayer(goal, 1)
+
+
+def test_goals_out_of_its_reach_are_refused_at_once():
+    with pytest.raises(ValueError, match="bread"):
+        ScriptedPlayer("bread", 1)
+
+
+def test_a_task_is_a_goal():
+    task = Task("t", Goal("craft a chest", Count("craft_item", "chest", 2)))
+    player = ScriptedPlayer(task, 1)
+    assert (player.goal, player.goal_count) == ("chest", 2)
+
+
+def test_habits_are_checked():
+    with pytest.raises(ValueError, match="idle_share"):
+        Habits(idle_share=1.5)
+
+
+# the camera
+
+
+def test_a_look_is_smooth_counted_and_arrives():
+    record = np.zeros(1, PLAYER)
+    p = record[0]
+    p["eye_height"] = 1.62
+    eyes = Eyes(Habits.clean(), np.random.default_rng(1))
+    eyes.face(90.0, 30.0)
+    turns = []
+    for _ in range(20):
+        pitch, yaw = eyes.step(p)
+        p["yaw"], p["pitch"] = wrap(float(p["yaw"]) + yaw), float(p["pitch"]) + pitch
+        turns.append(math.hypot(pitch, yaw))
+        assert abs(yaw / COUNT - round(yaw / COUNT)) < 1e-6
+    assert abs(p["yaw"] - 90) < 0.2 and abs(p["pitch"] - 30) < 0.2
+    # it speeds up, then slows down, and is never faster than a hand
+    peak = int(np.argmax(turns))
+    assert 0 < peak < 8 and max(turns) <= 25.3
+    assert turns[0] < turns[peak] / 2
+
+
+def test_a_point_ahead_is_in_the_middle_of_the_picture():
+    p = np.zeros(1, PLAYER)[0]
+    p["eye_height"] = 1.62
+    assert project(p, 0.0, 1.62, 5.0) == (320.0, 180.0)
+    # 35 degrees up is the upper edge; yaw 0 looks along +z, so -x is to the right
+    assert project(p, 0.0, 1.62 + 5 * math.tan(math.radians(34.9)), 5.0)[1] < 1.5
+    assert project(p, -1.0, 1.62, 5.0)[0] > 320
+    assert project(p, 0.0, 1.62, -5.0) is None
+
+
+# play
+
+
+def test_a_log_becomes_planks_by_cursor():
+    world = new_world(1, StartState(inventory={"oak_log": 2}), flat=True)
+    player = ScriptedPlayer("#planks", 1, Habits.clean())
+    _, events, log = play(player, world, 200)
+    assert player.done and world.inventory()["oak_planks"] == 4
+    assert [event.item for event in events if event.name == "craft_item"] == ["oak_planks"]
+    assert all(entry.coarse.startswith(("craft", "rest", "begin")) for entry in log)
+
+
+@pytest.mark.parametrize("habits", [Habits.clean(), Habits.human()], ids=["clean", "human"])
+def test_a_wooden_pickaxe_from_nothing(habits):
+    world = new_world(3)
+    player = ScriptedPlayer("wooden_pickaxe", 5, habits)
+    actions, events, log = play(player, world, 3000)
+    assert player.done and world.inventory()["wooden_pickaxe"] == 1
+    made = [event.item for event in events if event.name == "craft_item"]
+    assert {"stick", "crafting_table", "wooden_pickaxe"} <= set(made)
+    assert max(np.hypot(*action.camera) for action in actions) <= 67 * COUNT * 3  # no jump of the view
+    assert len({entry.coarse for entry in log}) >= 4
+    if habits == Habits.clean():
+        assert not any(entry.habit for entry in log)
+    else:
+        assert any(entry.habit == "idle" for entry in log)
+
+
+def test_an_iron_pickaxe_from_a_kit_of_stone():
+    kit = {"stone_pickaxe": 2, "cobblestone": 11, "crafting_table": 1, "coal": 2, "stick": 4}
+    world = new_world(11, StartState(inventory=kit, nearby={"iron_ore": 5}, nearby_radius=6), flat=True)
+    player = ScriptedPlayer("iron_pickaxe", 2)
+    _, events, log = play(player, world, 4000)
+    assert player.done and world.inventory()["iron_pickaxe"] == 1
+    smelted = sum(event.count for event in events if (event.name, event.item) == ("craft_item", "iron_ingot"))
+    assert smelted == 3
+    assert {"mine iron_ore", "craft furnace", "smelt iron_ingot", "craft iron_pickaxe"} <= {e.coarse for e in log}
+
+
+def test_the_same_seed_plays_the_same_and_only_through_its_actions():
+    recorded = []
+    for seed in (7, 7, 8):
+        world = new_world(21)
+        actions, _, log = play(ScriptedPlayer("wooden_pickaxe", seed), world, 260)
+        recorded.append((actions, log, world))
+    assert recorded[0][0] == recorded[1][0] and recorded[0][1] == recorded[1][1]
+    assert recorded[0][0] != recorded[2][0]
+    # a world that gets the same actions from nobody ends up in the same state
+    copy = new_world(21)
+    for action in recorded[0][0]:
+        copy.tick(action.buttons, action.camera)
+    for name in ("slots", "player", "mobs", "drops"):
+        assert getattr(copy, name).tobytes() == getattr(recorded[0][2], name).tobytes()
+    assert np.array_equal(copy.grid.blocks, recorded[0][2].grid.blocks)
+
+
+def test_the_log_points_at_what_is_mined():
+    world = new_world(3)
+    player = ScriptedPlayer("#logs", 4)
+    near_middle = ticks = 0
+    for _ in range(400):
+        action = player.act(world)
+        truth, hit = player.truth, world.pointed
+        if action.buttons[ATTACK] and truth.fine == "dig" and truth.cell is not None and hit is not None:
+            if truth.cell == tuple(hit[:3]):
+                ticks += 1
+                near_middle += truth.point is not None and math.dist(truth.point, (320, 180)) < 200
+                assert truth.target.endswith(("_log", "_leaves", "grass"))
+        world.tick(action.buttons, action.camera)
+    assert ticks > 30 and near_middle > 0.9 * ticks
+
+
+def test_it_walks_to_what_it_has_seen():
+    world = new_world(3)
+    player = ScriptedPlayer("#logs", 4, Habits.clean())
+    for _ in range(300):
+        action = player.act(world)
+        if player.truth.fine == "dig" and player.truth.target.endswith("_log"):
+            assert any(player.truth.cell in cells for cells in player.memory.seen.values())
+        world.tick(action.buttons, action.camera)
+        if player.done:
+            break
