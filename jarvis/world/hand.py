@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-from jarvis.world.pointers import pointer
+from jarvis.world.pointers import Pointer, pointer
 from jarvis.world.rules import RULES
 from jarvis.world.shapes import BOXES, CROSS, SHAPES
 
@@ -44,7 +44,9 @@ def block_box(block: int, meta: int = 0) -> tuple[float, float, float, float, fl
 
 
 def held_boxes() -> np.ndarray:
-    """(blocks, 6) float64: half sizes of each block's box as it is held, and where its middle lies in the cube's, metres."""
+    """(blocks, 6) float64: half sizes of each block's box as it is held, and where its middle lies in the cube's,
+    metres.
+    """
     out = np.zeros((len(RULES.blocks), 6))
     for block in range(len(RULES.blocks)):
         box = np.array(block_box(block))
@@ -53,7 +55,7 @@ def held_boxes() -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _turn(axes, which, degrees):
+def _turn(axes: Pointer, which: int, degrees: float) -> None:
     """Turn three columns about x, y or z (0 .. 2)."""
     angle = degrees * (math.pi / 180.0)
     s, c = math.sin(angle), math.cos(angle)
@@ -64,10 +66,26 @@ def _turn(axes, which, degrees):
 
 
 @njit(cache=True, nogil=True)
-def place_hand(row, camera, held, block, held_box, faces, icon, arm, bright, swing, raised, using, phase, speed):
+def place_hand(
+    row: np.ndarray,
+    camera: np.ndarray,
+    held: int,
+    block: int,
+    held_box: np.ndarray,
+    faces: np.ndarray,
+    icon: int,
+    arm: int,
+    bright: int,
+    swing: float,
+    raised: float,
+    using: float,
+    phase: float,
+    speed: float,
+) -> None:
     """Fill ``row`` (COLUMNS,) with the box the hand shows (render_bodies.py says what the columns are).
 
-    ``block`` is the block that ``held`` looks like or 0, ``held_box`` its row of held_boxes; ``icon`` and ``arm`` are pictures.
+    ``block`` is the block that ``held`` looks like or 0, ``held_box`` its row of held_boxes; ``icon`` and ``arm`` are
+    pictures.
     """
     root = math.sin(math.sqrt(swing) * math.pi)
     speed = min(speed, 1.0)
@@ -120,7 +138,7 @@ def place_hand(row, camera, held, block, held_box, faces, icon, arm, bright, swi
 
 
 @njit(cache=True, nogil=True)
-def tint(frame, red, green, blue, share):
+def tint(frame: np.ndarray, red: float, green: float, blue: float, share: float) -> None:
     """Blend the whole frame towards a colour."""
     keep = int(256 * (1.0 - share))
     frame_bytes = frame.size
@@ -132,8 +150,10 @@ def tint(frame, red, green, blue, share):
 
 
 @njit(cache=True, nogil=True)
-def draw_flames(frame, texels, tile, height, width, tick):
-    """Flames licking up from the lower edge, for a player on fire. ``texels`` as in rays.Look; a tile is 344 of them."""
+def draw_flames(frame: np.ndarray, texels: np.ndarray, tile: int, height: int, width: int, tick: int) -> None:
+    """Flames licking up from the lower edge, for a player on fire. ``texels`` as in rays.Look; a tile is 344 of
+    them.
+    """
     frame, texels = pointer(frame), pointer(texels)
     size = 0.52 * height
     for y in range(int(height - size), height):

@@ -1,12 +1,13 @@
 """The kernel that draws the blocks of a frame: rays through the block window, thinned out where neighbours agree.
 
-1. ``gather_bricks`` (walk.py) copies which 8 x 8 x 8 bricks hold blocks into a small map around the eye, closed in by bricks
-   marked OUTSIDE beyond the view distance, so that a ray needs no other test to end.
-2. ``draw_blocks`` traces every fourth pixel of every fourth row. Where the four corners of a 4 x 4 tile lie on one plane of
-   block faces (a wall, the ground) or in the sky, near enough that no block could hide between them, the pixels within take
-   their point on that plane without a walk; else the tile is halved, and what still disagrees is traced pixel by pixel,
-   beginning where the corners' rays first met anything.
-3. Pixels beside one that met something where they did not look are traced after all, and so on outwards while that happens.
+1. ``gather_bricks`` (walk.py) copies which 8 x 8 x 8 bricks hold blocks into a small map around the eye, closed in by
+   bricks marked OUTSIDE beyond the view distance, so that a ray needs no other test to end.
+2. ``draw_blocks`` traces every fourth pixel of every fourth row. Where the four corners of a 4 x 4 tile lie on one
+   plane of block faces (a wall, the ground) or in the sky, near enough that no block could hide between them, the
+   pixels within take their point on that plane without a walk; else the tile is halved, and what still disagrees is
+   traced pixel by pixel, beginning where the corners' rays first met anything.
+3. Pixels beside one that met something where they did not look are traced after all, and so on outwards while that
+   happens.
 """
 
 from __future__ import annotations
@@ -17,15 +18,56 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import MASK
-from jarvis.world.pointers import pointer
+from jarvis.world.pointers import Pointer, pointer
 from jarvis.world.shading import (
-    FACES, FAR, FILLED, FOG_SLOPE, FOG_START, HALF_OPAQUE, PASSED, SEEN, fill_plane, fill_sky, in_front, learn_face, picture_size, sky_colour,
+    FACES,
+    FAR,
+    FILLED,
+    FOG_SLOPE,
+    FOG_START,
+    HALF_OPAQUE,
+    PASSED,
+    SEEN,
+    fill_plane,
+    fill_sky,
+    in_front,
+    learn_face,
+    picture_size,
+    sky_colour,
 )  # fmt: skip
 from jarvis.world.surfaces import (
-    AXIS, BLUE, CELL, CLEAR, DRIFT, FIRM_LAVA, GONE, GREEN, HIT, LIT, MIXED, RED, TEXEL, WATER,
+    AXIS,
+    BLUE,
+    CELL,
+    CLEAR,
+    DRIFT,
+    FIRM_LAVA,
+    GONE,
+    GREEN,
+    HIT,
+    LIT,
+    MIXED,
+    RED,
+    TEXEL,
+    WATER,
 )  # fmt: skip
 from jarvis.world.walk import (
-    CEILING, EYE, EYE_CELL, EYE_WET, FORWARD, IN_LAVA, MIP_SCALE, PIXEL, RIGHT, SMOOTH, UP, WATER_DRIFT, WINDOW_X, WINDOW_Z, gather_bricks, walk,
+    CEILING,
+    EYE,
+    EYE_CELL,
+    EYE_WET,
+    FORWARD,
+    IN_LAVA,
+    MIP_SCALE,
+    PIXEL,
+    RIGHT,
+    SMOOTH,
+    UP,
+    WATER_DRIFT,
+    WINDOW_X,
+    WINDOW_Z,
+    gather_bricks,
+    walk,
 )  # fmt: skip
 
 START_STEPS = 1024.0  # per metre, of the distance at which a ray may begin
@@ -65,24 +107,58 @@ class Canvas(NamedTuple):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canvas, camera, glow, sky, frame, height, width):
-    """Draw the world into ``frame`` (height * width * 3,) uint8 and note per pixel what is seen (``canvas.keys``, ``.depth``).
+def draw_blocks(
+    blocks: np.ndarray,
+    eights: np.ndarray,
+    meta: np.ndarray,
+    light: np.ndarray,
+    chunk_bricks: np.ndarray,
+    chunk_at: np.ndarray,
+    look: Look,
+    canvas: Canvas,
+    camera: np.ndarray,
+    glow: np.ndarray,
+    sky: np.ndarray,
+    frame: np.ndarray,
+    height: int,
+    width: int,
+) -> None:
+    """Draw the world into ``frame`` (height * width * 3,) uint8 and note per pixel what is seen (``canvas.keys``,
+    ``.depth``).
 
-    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat; ``eights`` is ``blocks`` seen as uint64, ``chunk_bricks`` and
-    ``chunk_at`` are Grid's. ``camera`` and ``canvas.scene`` come from sky.set_scene. ``glow`` (256 * 3,)
-    float32 is the colour of each light byte, ``sky`` (SKY_STEPS * 3,) float32 the sky's, 0 .. 255, from straight down to straight up.
+    ``blocks``, ``meta`` and ``light`` are the window's arrays, flat; ``eights`` is ``blocks`` seen as uint64,
+    ``chunk_bricks`` and ``chunk_at`` are Grid's. ``camera`` and ``canvas.scene`` come from sky.set_scene. ``glow``
+    (256 * 3,) float32 is the colour of each light byte, ``sky`` (SKY_STEPS * 3,) float32 the sky's, 0 .. 255, from
+    straight down to straight up.
     """
     pitch, rows = canvas.across.size, canvas.down.size
     canvas.scene[CEILING] = gather_bricks(chunk_bricks, chunk_at, canvas.bricks, camera)
     canvas.keys[:] = 0
     canvas.face_key[:] = 0
     canvas.clear[:] = FAR
-    blocks, meta, light, glow, sky, frame = pointer(blocks), pointer(meta), pointer(light), pointer(glow), pointer(sky), pointer(frame)
+    blocks, meta, light, glow, sky, frame = (
+        pointer(blocks),
+        pointer(meta),
+        pointer(light),
+        pointer(glow),
+        pointer(sky),
+        pointer(frame),
+    )
     texels, faces, kinds, shades = pointer(look.texels), pointer(look.faces), pointer(look.kind), pointer(look.shades)
     emits, boxes, clouds, ray = pointer(look.emits), pointer(look.boxes), pointer(look.clouds), pointer(canvas.ray)
-    keys, depth, work, starts = pointer(canvas.keys), pointer(canvas.depth), pointer(canvas.work), pointer(canvas.starts)
+    keys, depth, work, starts = (
+        pointer(canvas.keys),
+        pointer(canvas.depth),
+        pointer(canvas.work),
+        pointer(canvas.starts),
+    )
     clears, blind, marks, columns = pointer(canvas.clear), pointer(canvas.blind), pointer(canvas.marks), pointer(eights)
-    layers, bricks, across, down = pointer(canvas.layers), pointer(canvas.bricks), pointer(canvas.across), pointer(canvas.down)
+    layers, bricks, across, down = (
+        pointer(canvas.layers),
+        pointer(canvas.bricks),
+        pointer(canvas.across),
+        pointer(canvas.down),
+    )
     face_key, face_tile, face_light = pointer(canvas.face_key), pointer(canvas.face_tile), pointer(canvas.face_light)
     scene = pointer(canvas.scene)
     wide = max(across[1] - across[0], down[1] - down[0])
@@ -98,7 +174,7 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
     eye_cell = ((int(ox) + wx) & MASK) << 15 | ((int(oz) + wz) & MASK) << 7 | eye_y
     scene[EYE_CELL], scene[EYE_WET] = eye_cell, 0.0
     if 0 <= oy < 128 and kinds[blocks[eye_cell]] == WATER:
-        if oy - eye_y < 0.88 or eye_y < 127 and kinds[blocks[eye_cell + 1]] == WATER:
+        if oy - eye_y < 0.88 or (eye_y < 127 and kinds[blocks[eye_cell + 1]] == WATER):
             scene[EYE_WET] = 1.0
 
     count = 0
@@ -116,7 +192,23 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
             a, b = across[px], -down[py]
             start = starts[entry] * (1.0 / START_STEPS)
             found = walk(
-                a, b, start, scene, blocks, columns, meta, light, bricks, layers, texels, faces, kinds, emits, boxes, glow, ray
+                a,
+                b,
+                start,
+                scene,
+                blocks,
+                columns,
+                meta,
+                light,
+                bricks,
+                layers,
+                texels,
+                faces,
+                kinds,
+                emits,
+                boxes,
+                glow,
+                ray,
             )
             blind[at] = start
             dx = scene[FORWARD] + a * scene[RIGHT] + b * scene[UP]
@@ -143,7 +235,11 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
                 key |= side | cell << 3
                 if found == 2:
                     texel = int(ray[TEXEL])
-                    red, green, blue = ray[LIT] * (texel & 255), ray[LIT + 1] * (texel >> 8 & 255), ray[LIT + 2] * (texel >> 16 & 255)
+                    red, green, blue = (
+                        ray[LIT] * (texel & 255),
+                        ray[LIT + 1] * (texel >> 8 & 255),
+                        ray[LIT + 2] * (texel >> 16 & 255),
+                    )
                 elif side == 6:  # the eye is inside a block: all is black
                     key |= PASSED
                 else:
@@ -161,13 +257,25 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
                         face = side | cell << 3
                         slot = ((face * 0x9E3779B1) >> 11) & (FACES - 1)
                         if face_key[slot] != face + 1:
-                            learn_face(face, slot, blocks, meta, light, shades, faces, glow, face_key, face_tile, face_light)
+                            learn_face(
+                                face, slot, blocks, meta, light, shades, faces, glow, face_key, face_tile, face_light
+                            )
                         j = slot * 12
                         base = int(face_tile[slot]) * 344
                         both = fa * fb
                         red = face_light[j] + fa * face_light[j + 1] + fb * face_light[j + 2] + both * face_light[j + 3]
-                        green = face_light[j + 4] + fa * face_light[j + 5] + fb * face_light[j + 6] + both * face_light[j + 7]
-                        blue = face_light[j + 8] + fa * face_light[j + 9] + fb * face_light[j + 10] + both * face_light[j + 11]
+                        green = (
+                            face_light[j + 4]
+                            + fa * face_light[j + 5]
+                            + fb * face_light[j + 6]
+                            + both * face_light[j + 7]
+                        )
+                        blue = (
+                            face_light[j + 8]
+                            + fa * face_light[j + 9]
+                            + fb * face_light[j + 10]
+                            + both * face_light[j + 11]
+                        )
                     else:
                         base = int(faces[(int(blocks[cell]) * 16 + (int(meta[cell]) & 15)) * 6 + side]) * 344
                         lamp = int(light[in_front(cell, side)]) * 3
@@ -184,7 +292,9 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
                 if fog > 0.0:
                     fog = min(fog, 1.0)
                     fog = fog * fog * (3.0 - 2.0 * fog)
-                    sky_r, sky_g, sky_b = sky_colour(dx, dy, dz, 1.0 / length, 1.0 if found == 0 else 0.0, scene, sky, clouds)
+                    sky_r, sky_g, sky_b = sky_colour(
+                        dx, dy, dz, 1.0 / length, 1.0 if found == 0 else 0.0, scene, sky, clouds
+                    )
                     red += (sky_r - red) * fog
                     green += (sky_g - green) * fog
                     blue += (sky_b - blue) * fog
@@ -216,21 +326,36 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
                         marks[corner] = agree != 0
                     if agree & 7 == 7:
                         fill_sky(
-                            y0, x0, size, height, width, pitch, scene, across, down, sky, clouds, frame, keys, depth, clears, blind
+                            y0,
+                            x0,
+                            size,
+                            height,
+                            width,
+                            pitch,
+                            scene,
+                            across,
+                            down,
+                            sky,
+                            clouds,
+                            frame,
+                            keys,
+                            depth,
+                            clears,
+                            blind,
                         )
                         continue
                     start_at = _start(clears, corner, size, pitch, near)
                     if agree != 0:
                         count = fill_plane(
-                            y0, x0, size, agree, start_at, count, height, width, pitch, scene, across, down, blocks, meta, light,
-                            kinds, shades, faces, texels, glow, sky, clouds, face_key, face_tile, face_light, frame, keys, depth,
-                            clears, blind, work, starts,
+                            y0, x0, size, agree, start_at, count, height, width, pitch, scene, across, down, blocks,
+                            meta, light, kinds, shades, faces, texels, glow, sky, clouds, face_key, face_tile,
+                            face_light, frame, keys, depth, clears, blind, work, starts,
                         )  # fmt: skip
                         continue
                     step = size // 2
                     for n in range(1, 4):
                         y, x = y0 + (n >> 1) * step, x0 + (n & 1) * step
-                        if step == 2 or y < height and x < width:
+                        if step == 2 or (y < height and x < width):
                             work[count] = y << 16 | x
                             starts[count] = start_at
                             count += 1
@@ -265,7 +390,7 @@ def draw_blocks(blocks, eights, meta, light, chunk_bricks, chunk_at, look, canva
 
 
 @njit(cache=True, nogil=True)
-def _plane_bits(face):
+def _plane_bits(face: int) -> int:
     """The bits of a key that pixels on one plane of faces share."""
     if face < 2:
         return 7 | PASSED | 0xFF << 18
@@ -275,7 +400,7 @@ def _plane_bits(face):
 
 
 @njit(cache=True, nogil=True)
-def _agree(keys, depth, corner, size, pitch, near):
+def _agree(keys: Pointer, depth: Pointer, corner: int, size: int, pitch: int, near: float) -> int:
     """The key of a square's first corner if all four lie on its plane and nearer than ``near``, or are sky; else 0."""
     right, below = corner + size, corner + size * pitch
     opposite = below + size
@@ -291,7 +416,7 @@ def _agree(keys, depth, corner, size, pitch, near):
 
 
 @njit(cache=True, nogil=True)
-def _start(clears, corner, size, pitch, near):
+def _start(clears: Pointer, corner: int, size: int, pitch: int, near: float) -> int:
     """How far rays within a square may be taken to meet nothing, given those at its corners; in 1/1024 m."""
     below = corner + size * pitch
     free = min(clears[corner], clears[corner + size], clears[below], clears[below + size], near) - 1.0
@@ -299,7 +424,7 @@ def _start(clears, corner, size, pitch, near):
 
 
 @njit(cache=True, nogil=True)
-def _suspect(clears, blind, marks, pitch, width, height):
+def _suspect(clears: Pointer, blind: Pointer, marks: Pointer, pitch: int, width: int, height: int) -> None:
     """Mark the pixels that may be _overlooked: simple enough to be done eight at a time."""
     for y in range(height):
         row, above, below = y * pitch, max(y - 1, 0) * pitch, min(y + 1, height - 1) * pitch
@@ -312,8 +437,12 @@ def _suspect(clears, blind, marks, pitch, width, height):
 
 
 @njit(cache=True, nogil=True)
-def _overlooked(keys, clears, blind, at, x, y, pitch, width, height):
-    """Whether a neighbour of a pixel met something where the pixel's ray was not followed, other than the pixel's own plane."""
+def _overlooked(
+    keys: Pointer, clears: Pointer, blind: Pointer, at: int, x: int, y: int, pitch: int, width: int, height: int
+) -> bool:
+    """Whether a neighbour of a pixel met something where the pixel's ray was not followed, other than the pixel's own
+    plane.
+    """
     limit = blind[at]
     for n in range(4):
         y2, x2 = y + (n == 0) - (n == 1), x + (n == 2) - (n == 3)

@@ -1,8 +1,9 @@
 """Pictures of the voxel world: ``Renderer(width, height).render(grid, view, out)``.
 
-Whatever its size in pixels, a picture shows what a 16:9 window with a vertical field of view of 70 degrees shows, so 128 x 128
-is what 640 x 360 becomes when resized to a policy's input. A renderer keeps its buffers and must not be used by two threads at
-once; the kernels release the interpreter lock, so renderers of several worlds run side by side.
+Whatever its size in pixels, a picture shows what a 16:9 window with a vertical field of view of 70 degrees shows, so
+128 x 128 is what 640 x 360 becomes when resized to a policy's input. A renderer keeps its buffers and must not be
+used by two threads at once; the kernels release the interpreter lock, so renderers of several worlds run side by
+side.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def packed(pictures: np.ndarray, mips: np.ndarray | None = None) -> np.ndarray:
 
 
 def build_look(textures: Textures, others: tuple[np.ndarray, ...] = ()) -> Look:
-    """Pack textures and shapes the way the kernels read them. ``others`` are pictures (n, 16, 16, 4) that follow the tiles."""
+    """Pack textures and shapes the way the kernels read them. ``others`` are pictures (n, 16, 16, 4) that follow the
+    tiles.
+    """
     kind = np.zeros(256, np.uint8)
     shades = np.zeros(256, np.uint8)
     emits = np.zeros(256, np.uint8)
@@ -107,8 +110,10 @@ def build_canvas(width: int, height: int, half_width: float, half_height: float)
 class Renderer:
     """Draws what a player sees."""
 
-    def __init__(self, width: int, height: int, fov: float = 70.0, palette: int = 0):
-        """``width`` and ``height`` in pixels, 16 .. 4096; ``fov`` the vertical field of view in degrees; ``palette`` as in textures.py."""
+    def __init__(self, width: int, height: int, fov: float = 70.0, palette: int = 0) -> None:
+        """``width`` and ``height`` in pixels, 16 .. 4096; ``fov`` the vertical field of view in degrees; ``palette``
+        as in textures.py.
+        """
         if not (16 <= width <= 4096 and 16 <= height <= 4096):
             raise ValueError(f"Renderer: a picture of {width} x {height} pixels, expected 16 .. 4096 each way")
         if not 10 <= fov <= 150:
@@ -152,33 +157,42 @@ class Renderer:
             out = np.empty((self.height, self.width, 3), np.uint8)
         if grid is not self._grid:
             blocks = grid.blocks.reshape(-1)
-            self._flat = (blocks, blocks.view(np.uint64), grid.meta.reshape(-1), grid.light.reshape(-1), grid.bricks, grid.chunk_at)
+            self._flat = (
+                blocks,
+                blocks.view(np.uint64),
+                grid.meta.reshape(-1),
+                grid.light.reshape(-1),
+                grid.bricks,
+                grid.chunk_at,
+            )
             self._grid = grid
-        frame, rain = out.reshape(-1), float(view.rain)
+        frame, rain, tick = out.reshape(-1), float(view.rain), int(view.tick)
         x, y, z = math.floor(view.x), math.floor(view.y), math.floor(view.z)
         block, bright = 0, 240  # around the eye
         if 0 <= y < HEIGHT:
             block, bright = int(grid.blocks[x & MASK, z & MASK, y]), int(grid.light[x & MASK, z & MASK, y])
+        # NOTE: plain numbers, as another type of number would compile the kernels again
         draw_world(
-            *self._flat, self.look, self.canvas, self.camera, self.glow, self.sky, self.hour, self.textures.sun, self.textures.moon,
-            frame, self.height, self.width, view.x, view.y, view.z, view.yaw, view.pitch, view.time, view.tick, rain,
-            view.gamma, float(view.clouds), self.half_width, self.half_height, self.pixel, float(block == LAVA_BLOCK),
+            *self._flat, self.look, self.canvas, self.camera, self.glow, self.sky, self.hour, self.textures.sun,
+            self.textures.moon, frame, self.height, self.width, float(view.x), float(view.y), float(view.z),
+            float(view.yaw), float(view.pitch), int(view.time), tick, rain, float(view.gamma), float(view.clouds),
+            self.half_width, self.half_height, self.pixel, float(block == LAVA_BLOCK),
         )  # fmt: skip
         shape = (self.height, self.width, self.canvas.across.size)
         if rain > 0:
-            sky.draw_weather(frame, self.canvas.depth, *shape, self.camera, rain, bool(view.cold), view.tick)
+            sky.draw_weather(frame, self.canvas.depth, *shape, self.camera, rain, bool(view.cold), tick)
         if view.pointed is not None or view.crack_stage >= 0:
             self._mark(grid, view, frame, shape)
         held = int(self.item_block[view.held])
         draw_bodies(
             self.boxes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera, self.item_block,
-            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, view.tick, self.look.texels, self.glow, self.sky,
-            frame, self.canvas.depth, self.canvas.keys, *shape, view.hand, view.held, held, self.held_boxes[held],
-            self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised), float(view.using),
-            float(view.walk_phase), float(view.walk_speed),
+            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, tick, self.look.texels, self.glow,
+            self.sky, frame, self.canvas.depth, self.canvas.keys, *shape, bool(view.hand), int(view.held), held,
+            self.held_boxes[held], self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised),
+            float(view.using), float(view.walk_phase), float(view.walk_speed),
         )  # fmt: skip
         if view.burning:
-            draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, view.tick)
+            draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, tick)
         if block == LAVA_BLOCK:
             tint(frame, 180.0, 62.0, 8.0, 0.85)
         if view.hurt > 0:
@@ -198,18 +212,74 @@ class Renderer:
             self._corner[:] = x - view.x, y - view.y, z - view.z
             crack, stage = (x & MASK) << 15 | (z & MASK) << 7 | y, min(view.crack_stage, 9)
         mark_cell(
-            frame, self.canvas.depth, self.canvas.keys, *shape, self.camera, self._corner, crack, self._box, self.textures.cracks, stage
+            frame,
+            self.canvas.depth,
+            self.canvas.keys,
+            *shape,
+            self.camera,
+            self._corner,
+            crack,
+            self._box,
+            self.textures.cracks,
+            stage,
         )
 
 
 @njit(cache=True, nogil=True)
 def draw_world(
-    blocks, eights, meta, light, bricks, chunk_at, look, canvas, camera, glow, sky_table, hour, sun, moon, frame, height, width,
-    x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava,
-):  # fmt: skip
+    blocks: np.ndarray,
+    eights: np.ndarray,
+    meta: np.ndarray,
+    light: np.ndarray,
+    bricks: np.ndarray,
+    chunk_at: np.ndarray,
+    look: Look,
+    canvas: Canvas,
+    camera: np.ndarray,
+    glow: np.ndarray,
+    sky_table: np.ndarray,
+    hour: np.ndarray,
+    sun: np.ndarray,
+    moon: np.ndarray,
+    frame: np.ndarray,
+    height: int,
+    width: int,
+    x: float,
+    y: float,
+    z: float,
+    yaw: float,
+    pitch: float,
+    time: int,
+    tick: int,
+    rain: float,
+    gamma: float,
+    clouds: float,
+    half_w: float,
+    half_h: float,
+    pixel: float,
+    lava: float,
+) -> None:
     """Blocks and sky in one call: unpacking so many arrays from Python costs microseconds."""
     sky.set_scene(
-        canvas.scene, camera, glow, sky_table, hour, x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava
+        canvas.scene,
+        camera,
+        glow,
+        sky_table,
+        hour,
+        x,
+        y,
+        z,
+        yaw,
+        pitch,
+        time,
+        tick,
+        rain,
+        gamma,
+        clouds,
+        half_w,
+        half_h,
+        pixel,
+        lava,
     )
     rays.draw_blocks(
         blocks, eights, meta, light, bricks, chunk_at, look, canvas, camera, glow, sky_table, frame, height, width
@@ -219,17 +289,72 @@ def draw_world(
 
 @njit(cache=True, nogil=True)
 def draw_bodies(
-    boxes, mobs, drops, missiles, models, light, camera, item_block, faces, missile_tiles, skin_base, icon_base, tick,
-    texels, glow, sky_table, frame, depth, keys, height, width, pitch, hand, held, block, held_box, arm, bright, swing,
-    raised, using, phase, speed,
-):  # fmt: skip
+    boxes: np.ndarray,
+    mobs: np.ndarray,
+    drops: np.ndarray,
+    missiles: np.ndarray,
+    models: BodyModels,
+    light: np.ndarray,
+    camera: np.ndarray,
+    item_block: np.ndarray,
+    faces: np.ndarray,
+    missile_tiles: np.ndarray,
+    skin_base: int,
+    icon_base: int,
+    tick: int,
+    texels: np.ndarray,
+    glow: np.ndarray,
+    sky_table: np.ndarray,
+    frame: np.ndarray,
+    depth: np.ndarray,
+    keys: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
+    hand: bool,
+    held: int,
+    block: int,
+    held_box: np.ndarray,
+    arm: int,
+    bright: int,
+    swing: float,
+    raised: float,
+    using: float,
+    phase: float,
+    speed: float,
+) -> None:
     """Bodies and the hand in one call."""
     count = place_bodies(
-        boxes, mobs, drops, missiles, models, light, camera, item_block, faces, missile_tiles, skin_base, icon_base, tick
+        boxes,
+        mobs,
+        drops,
+        missiles,
+        models,
+        light,
+        camera,
+        item_block,
+        faces,
+        missile_tiles,
+        skin_base,
+        icon_base,
+        tick,
     )
     draw_boxes(boxes, count, texels, glow, sky_table, frame, depth, keys, height, width, pitch, camera, 0.0)
     if hand:
         place_hand(
-            boxes[0], camera, held, block, held_box, faces, icon_base + held, arm, bright, swing, raised, using, phase, speed
+            boxes[0],
+            camera,
+            held,
+            block,
+            held_box,
+            faces,
+            icon_base + held,
+            arm,
+            bright,
+            swing,
+            raised,
+            using,
+            phase,
+            speed,
         )
         draw_boxes(boxes, tick * 0 + 1, texels, glow, sky_table, frame, depth, keys, height, width, pitch, camera, 1.0)

@@ -1,13 +1,14 @@
-"""Mobs, items on the ground, missiles and the player's hand: boxes with pictures, drawn into a finished frame of blocks.
+"""Mobs, items on the ground, missiles and the player's hand: boxes with pictures, drawn into a finished frame of
+blocks.
 
-Everything becomes rows of one table first (``place_bodies``), then every box is drawn where its screen rectangle lies, tested
-against the depth that the blocks left behind (``draw_boxes``). Columns of a row:
+Everything becomes rows of one table first (``place_bodies``), then every box is drawn where its screen rectangle
+lies, tested against the depth that the blocks left behind (``draw_boxes``). Columns of a row:
 
     0-2   middle, metres from the eye            3-11  the box's own x, y and z axes in the world, one after another
-    12-14 half its size along them               15-20 picture of the faces -x, +x, -y, +y, -z, +z; negative: not drawn
-    21    light byte                             22    share of red (hurt)
-    23    share of white (about to explode)      24    1: a picture pressed out of a thin slab, walked through texel by texel
-    25    1: seen as it is, however it is lit and turned
+    12-14 half its size along them               15-20 picture of the faces -x, +x, -y, +y, -z, +z; negative: not
+    drawn 21    light byte                             22    share of red (hurt) 23    share of white (about to
+    explode)      24    1: a picture pressed out of a thin slab, walked through texel by texel 25    1: seen as it is,
+    however it is lit and turned
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numba import njit
 
 from jarvis.world.layout import MASK, hash3
 from jarvis.world.models import SHEARED_SHEEP
-from jarvis.world.pointers import pointer
+from jarvis.world.pointers import Pointer, pointer
 from jarvis.world.shading import SKY_STEPS
 from jarvis.world.surfaces import sample
 from jarvis.world.walk import VIEW_DISTANCE
@@ -44,7 +45,7 @@ class BodyModels(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _light_at(light, x, y, z):
+def _light_at(light: np.ndarray, x: float, y: float, z: float) -> int:
     """Light byte at a place, or just above it if that is inside a block."""
     cy = int(np.floor(y))
     for up in range(3):
@@ -58,7 +59,7 @@ def _light_at(light, x, y, z):
 
 
 @njit(cache=True, nogil=True)
-def _turn(axes, angle_x, angle_y, angle_z):
+def _turn(axes: Pointer, angle_x: float, angle_y: float, angle_z: float) -> None:
     """Turn four rows of three numbers about the frame's x, then y, then z."""
     for which in range(3):
         angle = angle_x if which == 0 else angle_y if which == 1 else angle_z
@@ -72,7 +73,7 @@ def _turn(axes, angle_x, angle_y, angle_z):
 
 
 @njit(cache=True, nogil=True)
-def _put(boxes, at, axes, half_x, half_y, half_z, bright):
+def _put(boxes: Pointer, at: int, axes: Pointer, half_x: float, half_y: float, half_z: float, bright: float) -> None:
     """Start the row at ``at`` from the axes and the middle (the last row) of ``axes``."""
     for c in range(3):
         boxes[at + c] = axes[9 + c]
@@ -84,7 +85,7 @@ def _put(boxes, at, axes, half_x, half_y, half_z, bright):
 
 
 @njit(cache=True, nogil=True)
-def _stand(axes, x, y, z):
+def _stand(axes: Pointer, x: float, y: float, z: float) -> None:
     """Unturned axes with the middle at (x, y, z)."""
     for c in range(9):
         axes[c] = 1.0 if c % 4 == 0 else 0.0
@@ -92,14 +93,28 @@ def _stand(axes, x, y, z):
 
 
 @njit(cache=True, nogil=True)
-def _clothe(boxes, at, tile):
+def _clothe(boxes: Pointer, at: int, tile: int) -> None:
     """One picture for all faces of a row."""
     for face in range(6):
         boxes[at + 15 + face] = tile
 
 
 @njit(cache=True, nogil=True)
-def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, faces, tiles, skin_base, icon_base, tick):
+def place_bodies(
+    boxes: np.ndarray,
+    mobs: np.ndarray,
+    drops: np.ndarray,
+    missiles: np.ndarray,
+    models: BodyModels,
+    light: np.ndarray,
+    eye: np.ndarray,
+    item_block: np.ndarray,
+    faces: np.ndarray,
+    tiles: np.ndarray,
+    skin_base: int,
+    icon_base: int,
+    tick: int,
+) -> int:
     """Fill ``boxes`` with all bodies within sight; returns how many rows there are.
 
     ``tiles`` are the pictures of an arrow's shaft and feathers, of a snowball and of an egg.
@@ -108,7 +123,12 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
     at = mobs.size * 0  # NOTE: not a literal 0, which numba would compile the helpers a second time for
     store = np.zeros(12)
     axes, out = pointer(store), pointer(boxes)
-    sizes, offsets, pivots, rests = pointer(models.size), pointer(models.offset), pointer(models.pivot), pointer(models.rest)
+    sizes, offsets, pivots, rests = (
+        pointer(models.size),
+        pointer(models.offset),
+        pointer(models.pivot),
+        pointer(models.rest),
+    )
     skins, faces, eye = pointer(models.tiles), pointer(faces), pointer(eye)
     yaw_eye = math.atan2(-eye[3], eye[5])
     reach = VIEW_DISTANCE * VIEW_DISTANCE
@@ -236,11 +256,36 @@ def place_bodies(boxes, mobs, drops, missiles, models, light, eye, item_block, f
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, width, pitch, camera, near):
-    """Draw ``count`` boxes, each where it is nearer than ``depth``. ``near`` 1: the player's own hand, over everything."""
+def draw_boxes(
+    boxes: np.ndarray,
+    count: int,
+    texels: np.ndarray,
+    glow: np.ndarray,
+    sky: np.ndarray,
+    frame: np.ndarray,
+    depth: np.ndarray,
+    keys: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
+    camera: np.ndarray,
+    near: float,
+) -> None:
+    """Draw ``count`` boxes, each where it is nearer than ``depth``. ``near`` 1: the player's own hand, over
+    everything.
+    """
     texels, glow, sky, frame = pointer(texels), pointer(glow), pointer(sky), pointer(frame)
     depth, keys, rows, camera = pointer(depth), pointer(keys), pointer(boxes), pointer(camera)
-    fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
+    fx, fy, fz, rx, rz, ux, uy, uz = (
+        camera[3],
+        camera[4],
+        camera[5],
+        camera[6],
+        camera[7],
+        camera[8],
+        camera[9],
+        camera[10],
+    )
     half_w, half_h = camera[13], camera[14]
     own = near > 0.0
     blur_scale = (256.0 * camera[11]) * camera[11]
@@ -268,21 +313,35 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
         if behind > 0:
             low_x, low_y, high_x, high_y = -1.0, -1.0, 1.0, 1.0
         x0, x1 = max(int((low_x + 1.0) * 0.5 * width - 0.5), 0), min(int((high_x + 1.0) * 0.5 * width + 0.5) + 1, width)
-        y0, y1 = max(int((low_y + 1.0) * 0.5 * height - 0.5), 0), min(int((high_y + 1.0) * 0.5 * height + 0.5) + 1, height)
+        y0, y1 = (
+            max(int((low_y + 1.0) * 0.5 * height - 0.5), 0),
+            min(int((high_y + 1.0) * 0.5 * height + 0.5) + 1, height),
+        )
         if x0 >= x1 or y0 >= y1:
             continue
         # eye and ray in the box's own axes; a ray is o + t * (f + a * r + b * u)
         o0 = -(rows[here + 0] * rows[here + 3] + rows[here + 1] * rows[here + 4] + rows[here + 2] * rows[here + 5])
         o1 = -(rows[here + 0] * rows[here + 6] + rows[here + 1] * rows[here + 7] + rows[here + 2] * rows[here + 8])
         o2 = -(rows[here + 0] * rows[here + 9] + rows[here + 1] * rows[here + 10] + rows[here + 2] * rows[here + 11])
-        f0, r0 = fx * rows[here + 3] + fy * rows[here + 4] + fz * rows[here + 5], rx * rows[here + 3] + rz * rows[here + 5]
-        f1, r1 = fx * rows[here + 6] + fy * rows[here + 7] + fz * rows[here + 8], rx * rows[here + 6] + rz * rows[here + 8]
-        f2, r2 = fx * rows[here + 9] + fy * rows[here + 10] + fz * rows[here + 11], rx * rows[here + 9] + rz * rows[here + 11]
+        f0, r0 = (
+            fx * rows[here + 3] + fy * rows[here + 4] + fz * rows[here + 5],
+            rx * rows[here + 3] + rz * rows[here + 5],
+        )
+        f1, r1 = (
+            fx * rows[here + 6] + fy * rows[here + 7] + fz * rows[here + 8],
+            rx * rows[here + 6] + rz * rows[here + 8],
+        )
+        f2, r2 = (
+            fx * rows[here + 9] + fy * rows[here + 10] + fz * rows[here + 11],
+            rx * rows[here + 9] + rz * rows[here + 11],
+        )
         u0 = ux * rows[here + 3] + uy * rows[here + 4] + uz * rows[here + 5]
         u1 = ux * rows[here + 6] + uy * rows[here + 7] + uz * rows[here + 8]
         u2 = ux * rows[here + 9] + uy * rows[here + 10] + uz * rows[here + 11]
         lamp = int(rows[here + 21]) * 3
-        distance = math.sqrt(rows[here + 0] * rows[here + 0] + rows[here + 1] * rows[here + 1] + rows[here + 2] * rows[here + 2])
+        distance = math.sqrt(
+            rows[here + 0] * rows[here + 0] + rows[here + 1] * rows[here + 1] + rows[here + 2] * rows[here + 2]
+        )
         fog = min(max((distance - 44.0) / (VIEW_DISTANCE - 45.0), 0.0), 1.0)
         fog = 0.0 if own else fog * fog * (3.0 - 2.0 * fog)
         level = int((rows[here + 1] / max(distance, 1e-6) * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
@@ -326,7 +385,11 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     if rows[here + 25] == 0.0:
                         shade *= 0.92
                 else:
-                    px, py, pz = (o0 + t * d0) / hx * 0.5 + 0.5, (o1 + t * d1) / hy * 0.5 + 0.5, (o2 + t * d2) / hz * 0.5 + 0.5
+                    px, py, pz = (
+                        (o0 + t * d0) / hx * 0.5 + 0.5,
+                        (o1 + t * d1) / hy * 0.5 + 0.5,
+                        (o2 + t * d2) / hz * 0.5 + 0.5,
+                    )
                     if t == e0:
                         face, row, side = int(d0 < 0), 3, -1.0 if d0 > 0 else 1.0
                         u, v = (pz if face == 0 else 1.0 - pz), 1.0 - py
@@ -345,7 +408,10 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
                     if rows[here + 25] == 0.0:
                         # two lamps above, to the north and to the south
                         up, north = side * rows[here + row + 1], side * rows[here + row + 2]
-                        over, under = side * rows[here + row] * 0.16 + up * 0.81 - north * 0.57, -side * rows[here + row] * 0.16 + up * 0.81 + north * 0.57
+                        over, under = (
+                            side * rows[here + row] * 0.16 + up * 0.81 - north * 0.57,
+                            -side * rows[here + row] * 0.16 + up * 0.81 + north * 0.57,
+                        )
                         shade = min(1.0, 0.45 + 0.6 * (max(over, 0.0) + max(under, 0.0)))
                 red = shade * glow[lamp] * (texel & 255)
                 green = shade * glow[lamp + 1] * (texel >> 8 & 255)
@@ -371,13 +437,36 @@ def draw_boxes(boxes, count, texels, glow, sky, frame, depth, keys, height, widt
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mark_cell(frame, depth, keys, height, width, pitch, camera, cell, crack, box, cracks, stage):
-    """Darken what is seen of a cell by the cracks of ``stage`` (-1: none), and draw the outline of ``box`` (six metres relative to
-    the eye; x0 > x1: none). ``crack`` is the cell's number in the window, ``cell`` its corner relative to the eye."""
+def mark_cell(
+    frame: np.ndarray,
+    depth: np.ndarray,
+    keys: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
+    camera: np.ndarray,
+    cell: np.ndarray,
+    crack: int,
+    box: np.ndarray,
+    cracks: np.ndarray,
+    stage: int,
+) -> None:
+    """Darken what is seen of a cell by the cracks of ``stage`` (-1: none), and draw the outline of ``box`` (six
+    metres relative to the eye; x0 > x1: none). ``crack`` is the cell's number in the window, ``cell`` its corner
+    relative to the eye."""
     frame, depth, keys, camera, cell, box = (
         pointer(frame), pointer(depth), pointer(keys), pointer(camera), pointer(cell), pointer(box)
     )  # fmt: skip
-    fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
+    fx, fy, fz, rx, rz, ux, uy, uz = (
+        camera[3],
+        camera[4],
+        camera[5],
+        camera[6],
+        camera[7],
+        camera[8],
+        camera[9],
+        camera[10],
+    )
     half_w, half_h = camera[13], camera[14]
     if stage >= 0:
         for y in range(height):

@@ -1,7 +1,8 @@
 """The colour of a point on a block's face and of the sky, and squares of pixels that lie on one plane.
 
-The light on a face is interpolated between its corners, where it is the mean of the four cells that meet there in front of the
-face, darkened by those that are full; each face is worked out once a frame and remembered in a small table.
+The light on a face is interpolated between its corners, where it is the mean of the four cells that meet there in
+front of the face, darkened by those that are full; each face is worked out once a frame and remembered in a small
+table.
 """
 
 from __future__ import annotations
@@ -10,10 +11,24 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import MASK
+from jarvis.world.pointers import Pointer
 from jarvis.world.surfaces import AIR, HOLES
 from jarvis.world.walk import (
-    CLOUD, CLOUD_AT, CLOUD_COLOUR, DENSE, EYE, FORWARD, MIP_SCALE, RIGHT, SUN_SIDE, SUNSET, SUNSET_COLOUR, UP, VIEW_DISTANCE,
-    WINDOW_X, WINDOW_Z,
+    CLOUD,
+    CLOUD_AT,
+    CLOUD_COLOUR,
+    DENSE,
+    EYE,
+    FORWARD,
+    MIP_SCALE,
+    RIGHT,
+    SUN_SIDE,
+    SUNSET,
+    SUNSET_COLOUR,
+    UP,
+    VIEW_DISTANCE,
+    WINDOW_X,
+    WINDOW_Z,
 )  # fmt: skip
 
 SKY_STEPS = 512
@@ -23,14 +38,19 @@ FOG_SLOPE = 1.0 / (VIEW_DISTANCE - 1.0 - FOG_START)
 HALF_OPAQUE = 128 << 24
 FAR = 1e9  # depth of the sky
 
-# a key says what a pixel shows: bits 0-2 the face (6 none, 7 sky), 3-25 the cell (x << 15 | z << 7 | y in the window), then these
+# a key says what a pixel shows: bits 0-2 the face (6 none, 7 sky), 3-25 the cell (x << 15 | z << 7 | y in the
+# window), then these
 PASSED, FILLED, SEEN = 1 << 26, 1 << 27, 1 << 28
 SKY_KEY = SEEN | 7
 
 
 @njit(cache=True, nogil=True)
-def sky_colour(dx, dy, dz, inverse, clear, scene, sky, clouds):
-    """Red, green, blue 0 .. 255 of the sky in a direction of length 1 / ``inverse``; ``clear`` 1: with the clouds in it, 0: without."""
+def sky_colour(
+    dx: float, dy: float, dz: float, inverse: float, clear: float, scene: Pointer, sky: Pointer, clouds: Pointer
+) -> tuple[float, float, float]:
+    """Red, green, blue 0 .. 255 of the sky in a direction of length 1 / ``inverse``; ``clear`` 1: with the clouds in
+    it, 0: without.
+    """
     rise = dy * inverse
     j = int((rise * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
     red, green, blue = float(sky[j]), float(sky[j + 1]), float(sky[j + 2])
@@ -57,7 +77,7 @@ def sky_colour(dx, dy, dz, inverse, clear, scene, sky, clouds):
 
 
 @njit(cache=True, nogil=True)
-def in_front(cell, side):
+def in_front(cell: int, side: int) -> int:
     """The cell that a face looks into; the cell itself at the top and bottom of the world."""
     if side == 0:
         return (cell - 0x8000) & 0x7FFFFF
@@ -73,9 +93,21 @@ def in_front(cell, side):
 
 
 @njit(cache=True, nogil=True)
-def learn_face(face, slot, blocks, meta, light, shades, faces, glow, face_key, face_tile, face_light):
-    """Remember picture and light of a face (cell << 3 | side): per colour the light at its first corner, the change along
-    either edge and the change of both together."""
+def learn_face(
+    face: int,
+    slot: int,
+    blocks: Pointer,
+    meta: Pointer,
+    light: Pointer,
+    shades: Pointer,
+    faces: Pointer,
+    glow: Pointer,
+    face_key: Pointer,
+    face_tile: Pointer,
+    face_light: Pointer,
+) -> None:
+    """Remember picture and light of a face (cell << 3 | side): per colour the light at its first corner, the change
+    along either edge and the change of both together."""
     cell, side = face >> 3, face & 7
     axis = side >> 1
     out = 2 * (side & 1) - 1
@@ -124,9 +156,9 @@ def learn_face(face, slot, blocks, meta, light, shades, faces, glow, face_key, f
 
 
 @njit(cache=True, nogil=True)
-def picture_size(blur, slope):
-    """Where in a tile's texels the copy starts that suits a pixel of ``blur`` squared texels seen at ``slope``, and how many
-    times it has been halved (start << 4 | halvings)."""
+def picture_size(blur: float, slope: float) -> int:
+    """Where in a tile's texels the copy starts that suits a pixel of ``blur`` squared texels seen at ``slope``, and
+    how many times it has been halved (start << 4 | halvings)."""
     if blur < 2.0 * slope:
         return 0
     if blur < 8.0 * slope:
@@ -140,13 +172,43 @@ def picture_size(blur, slope):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def fill_plane(
-    y0, x0, size, hint, start, count, height, width, pitch, scene, across, down, blocks, meta, light, kinds, shades, faces,
-    texels, glow, sky, clouds, face_key, face_tile, face_light, frame, keys, depth, clears, blind, work, starts,
-):  # fmt: skip
+    y0: int,
+    x0: int,
+    size: int,
+    hint: int,
+    start: int,
+    count: int,
+    height: int,
+    width: int,
+    pitch: int,
+    scene: Pointer,
+    across: Pointer,
+    down: Pointer,
+    blocks: Pointer,
+    meta: Pointer,
+    light: Pointer,
+    kinds: Pointer,
+    shades: Pointer,
+    faces: Pointer,
+    texels: Pointer,
+    glow: Pointer,
+    sky: Pointer,
+    clouds: Pointer,
+    face_key: Pointer,
+    face_tile: Pointer,
+    face_light: Pointer,
+    frame: Pointer,
+    keys: Pointer,
+    depth: Pointer,
+    clears: Pointer,
+    blind: Pointer,
+    work: Pointer,
+    starts: Pointer,
+) -> int:
     """Colour the pixels of a square, but for its first, from the plane of faces that its corners lie on.
 
-    A pixel whose point on the plane is not the front of a block, or is a hole in leaves, is put on the list of pixels to trace. Returns the
-    list's new length.
+    A pixel whose point on the plane is not the front of a block, or is a hole in leaves, is put on the list of pixels
+    to trace. Returns the list's new length.
     """
     side = hint & 7
     axis, beyond = side >> 1, side & 1
@@ -195,7 +257,7 @@ def fill_plane(
             at = y * pitch + x
             cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | (cy & 127)
             if cell != last:
-                good = t > 0.0 and pb >= 0.0 and (cell == known or kinds[blocks[cell]] <= HOLES and cy < 127)
+                good = t > 0.0 and pb >= 0.0 and (cell == known or (kinds[blocks[cell]] <= HOLES and cy < 127))
                 if good and cell != known:
                     good = kinds[blocks[cell]] != AIR and blocks[in_front(cell, side)] == 0
                 if not good:
@@ -230,7 +292,11 @@ def fill_plane(
             red = face_light[j] + fa * face_light[j + 1] + fb * face_light[j + 2] + both * face_light[j + 3]
             green = face_light[j + 4] + fa * face_light[j + 5] + fb * face_light[j + 6] + both * face_light[j + 7]
             blue = face_light[j + 8] + fa * face_light[j + 9] + fb * face_light[j + 10] + both * face_light[j + 11]
-            red, green, blue = keep * red * (texel & 255), keep * green * (texel >> 8 & 255), keep * blue * (texel >> 16 & 255)
+            red, green, blue = (
+                keep * red * (texel & 255),
+                keep * green * (texel >> 8 & 255),
+                keep * blue * (texel >> 16 & 255),
+            )
             if hazy:
                 length = np.sqrt(1.0 + a * a + b * b)
                 fog = (t * length - FOG_START) * FOG_SLOPE
@@ -254,7 +320,24 @@ def fill_plane(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def fill_sky(y0, x0, size, height, width, pitch, scene, across, down, sky, clouds, frame, keys, depth, clears, blind):
+def fill_sky(
+    y0: int,
+    x0: int,
+    size: int,
+    height: int,
+    width: int,
+    pitch: int,
+    scene: Pointer,
+    across: Pointer,
+    down: Pointer,
+    sky: Pointer,
+    clouds: Pointer,
+    frame: Pointer,
+    keys: Pointer,
+    depth: Pointer,
+    clears: Pointer,
+    blind: Pointer,
+) -> None:
     """Colour the pixels of a square, but for its first, as sky."""
     fx, fy, fz = scene[FORWARD], scene[FORWARD + 1], scene[FORWARD + 2]
     for y in range(y0, min(y0 + size, height)):

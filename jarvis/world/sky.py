@@ -1,7 +1,7 @@
 """Sun, moon, stars, the colour of the sky and how bright each level of light is, by the hour.
 
-The laws are Minecraft's: the sun's angle, how much of the daylight reaches the ground, the light map with its brightness
-setting ("gamma"), the colour of sky, fog and sunset.
+The laws are Minecraft's: the sun's angle, how much of the daylight reaches the ground, the light map with its
+brightness setting ("gamma"), the colour of sky, fog and sunset.
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from jarvis.world.layout import MASK, mix64
 from jarvis.world.pointers import pointer
 from jarvis.world.shading import SKY_STEPS
 from jarvis.world.walk import (
-    CLOUD, CLOUD_AT, CLOUD_COLOUR, EYE, IN_LAVA, REACH, SUN_SIDE, SUNSET, SUNSET_COLOUR, WATER_DRIFT, WINDOW_X, WINDOW_Z,
+    CLOUD,
+    CLOUD_AT,
+    CLOUD_COLOUR,
+    EYE,
+    IN_LAVA,
+    REACH,
+    SUN_SIDE,
+    SUNSET,
+    SUNSET_COLOUR,
+    WATER_DRIFT,
+    WINDOW_X,
+    WINDOW_Z,
 )  # fmt: skip
 
 DAY = 24000
@@ -49,8 +60,10 @@ def sunset(time: int) -> tuple[float, float, float, float]:
 
 
 @njit(cache=True, nogil=True)
-def light_colours(out, day, gamma):
-    """Fill ``out`` (256 * 3,) float32 with the colour 0 .. 1 of each light byte (sky << 4 | block) under ``day`` light."""
+def light_colours(out: np.ndarray, day: float, gamma: float) -> None:
+    """Fill ``out`` (256 * 3,) float32 with the colour 0 .. 1 of each light byte (sky << 4 | block) under ``day``
+    light.
+    """
     for level in range(256):
         sky, lamp = (level >> 4) / 15.0, (level & 15) / 15.0
         sky = sky / (4.0 - 3.0 * sky) * (day * 0.95 + 0.05)
@@ -70,8 +83,10 @@ def light_colours(out, day, gamma):
 
 
 @njit(cache=True, nogil=True)
-def sky_colours(out, height, rain):
-    """Fill ``out`` (SKY_STEPS * 3,) float32 with the sky from straight down to straight up; ``height`` is the sun's cosine."""
+def sky_colours(out: np.ndarray, height: float, rain: float) -> None:
+    """Fill ``out`` (SKY_STEPS * 3,) float32 with the sky from straight down to straight up; ``height`` is the sun's
+    cosine.
+    """
     day = min(max(height * 2.0 + 0.5, 0.0), 1.0)
     grey = 1.0 - 0.55 * rain
     for step in range(SKY_STEPS):
@@ -87,12 +102,33 @@ def sky_colours(out, height, rain):
 
 
 @njit(cache=True, nogil=True)
-def set_scene(scene, camera, glow, sky, hour, x, y, z, yaw, pitch, time, tick, rain, gamma, clouds, half_w, half_h, pixel, lava):
+def set_scene(
+    scene: np.ndarray,
+    camera: np.ndarray,
+    glow: np.ndarray,
+    sky: np.ndarray,
+    hour: np.ndarray,
+    x: float,
+    y: float,
+    z: float,
+    yaw: float,
+    pitch: float,
+    time: int,
+    tick: int,
+    rain: float,
+    gamma: float,
+    clouds: float,
+    half_w: float,
+    half_h: float,
+    pixel: float,
+    lava: float,
+) -> None:
     """Say where the eye is and what hour it is, for the kernels that draw.
 
-    ``camera`` (15,): eye x y z, forward x y z, right x z, up x y z, tangent of a pixel, nothing, tangents of half the picture;
-    ``scene`` as in walk.py; ``glow`` and ``sky`` are the tables of light_colours and sky_colours, made anew when ``hour`` (4,) is not
-    what they were made for. Degrees, metres, ticks; ``rain`` 0 .. 1, ``clouds`` and ``lava`` (the eye is in it) 0 or 1.
+    ``camera`` (15,): eye x y z, forward x y z, right x z, up x y z, tangent of a pixel, nothing, tangents of half the
+    picture; ``scene`` as in walk.py; ``glow`` and ``sky`` are the tables of light_colours and sky_colours, made anew
+    when ``hour`` (4,) is not what they were made for. Degrees, metres, ticks; ``rain`` 0 .. 1, ``clouds`` and
+    ``lava`` (the eye is in it) 0 or 1.
     """
     turn, tilt = math.radians(yaw), math.radians(pitch)
     sy, cy, sp, cp = math.sin(turn), math.cos(turn), math.sin(tilt), math.cos(tilt)
@@ -103,7 +139,7 @@ def set_scene(scene, camera, glow, sky, hour, x, y, z, yaw, pitch, time, tick, r
     camera[11], camera[13], camera[14] = pixel, half_w, half_h
     for c in range(15):
         scene[c] = camera[c]
-    brick_x, brick_z = int(math.floor(x / 8.0)) * 8, int(math.floor(z / 8.0)) * 8
+    brick_x, brick_z = math.floor(x / 8.0) * 8, math.floor(z / 8.0) * 8
     scene[EYE], scene[EYE + 2] = x - brick_x + REACH * 8, z - brick_z + REACH * 8
     scene[WINDOW_X], scene[WINDOW_Z] = (brick_x - REACH * 8) & MASK, (brick_z - REACH * 8) & MASK
 
@@ -131,14 +167,34 @@ def set_scene(scene, camera, glow, sky, hour, x, y, z, yaw, pitch, time, tick, r
 
 
 @njit(cache=True, nogil=True)
-def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, time, rain):
+def draw_lights(
+    frame: np.ndarray,
+    keys: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
+    camera: np.ndarray,
+    sun: np.ndarray,
+    moon: np.ndarray,
+    time: int,
+    rain: float,
+) -> None:
     """Draw sun, moon and stars over pixels that show the sky."""
     angle = sun_angle(time) * 2.0 * math.pi
     sine, cosine, clear, phase = math.sin(angle), math.cos(angle), 1.0 - rain, time // DAY % 8
     night = min(max(0.5 - cosine * 2.0, 0.0), 1.0)
     stars = night * night * 0.9 * clear
     frame, keys, camera = pointer(frame), pointer(keys), pointer(camera)
-    fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
+    fx, fy, fz, rx, rz, ux, uy, uz = (
+        camera[3],
+        camera[4],
+        camera[5],
+        camera[6],
+        camera[7],
+        camera[8],
+        camera[9],
+        camera[10],
+    )
     half_w, half_h = camera[13], camera[14]
     for body in range(2):
         sign = 1.0 if body == 0 else -1.0
@@ -151,7 +207,10 @@ def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, time, rain
             continue
         centre_x = ((sx * rx) / ahead / half_w + 1.0) * 0.5 * width
         centre_y = (1.0 - (sx * ux + sy * uy) / ahead / half_h) * 0.5 * height
-        reach_x, reach_y = 1.6 * size / ahead / ahead / half_w * 0.5 * width, 1.6 * size / ahead / ahead / half_h * 0.5 * height
+        reach_x, reach_y = (
+            1.6 * size / ahead / ahead / half_w * 0.5 * width,
+            1.6 * size / ahead / ahead / half_h * 0.5 * height,
+        )
         for y in range(max(0, int(centre_y - reach_y)), min(height, int(centre_y + reach_y) + 2)):
             for x in range(max(0, int(centre_x - reach_x)), min(width, int(centre_x + reach_x) + 2)):
                 if keys[y * pitch + x] & 7 != 7:
@@ -193,17 +252,38 @@ def draw_lights(frame, keys, height, width, pitch, camera, sun, moon, time, rain
         y = int((1.0 - (sx * ux + sy * uy + sz * uz) / ahead / half_h) * 0.5 * height)
         if x < 0 or y < 0 or x >= width or y >= height or keys[y * pitch + x] & 7 != 7:
             continue
-        bright = stars * (0.35 + 0.65 * ((bits >> np.uint64(48)) & np.uint64(0xFF)) / 255.0) * min(1.0, width / 480.0 + 0.25)
+        bright = (
+            stars * (0.35 + 0.65 * ((bits >> np.uint64(48)) & np.uint64(0xFF)) / 255.0) * min(1.0, width / 480.0 + 0.25)
+        )
         at = (y * width + x) * 3
         for c in range(3):
             frame[at + c] = min(255, int(frame[at + c] + 190.0 * bright))
 
 
 @njit(cache=True, nogil=True)
-def draw_weather(frame, depth, height, width, pitch, camera, rain, cold, tick):
+def draw_weather(
+    frame: np.ndarray,
+    depth: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
+    camera: np.ndarray,
+    rain: float,
+    cold: bool,
+    tick: int,
+) -> None:
     """Streaks of rain, or flakes of snow, on cylinders around the eye, in front of whatever is further away."""
     frame, depth, camera = pointer(frame), pointer(depth), pointer(camera)
-    fx, fy, fz, rx, rz, ux, uy, uz = camera[3], camera[4], camera[5], camera[6], camera[7], camera[8], camera[9], camera[10]
+    fx, fy, fz, rx, rz, ux, uy, uz = (
+        camera[3],
+        camera[4],
+        camera[5],
+        camera[6],
+        camera[7],
+        camera[8],
+        camera[9],
+        camera[10],
+    )
     half_w, half_h = camera[13], camera[14]
     for y in range(height):
         b = (1.0 - (y + 0.5) / height * 2.0) * half_h

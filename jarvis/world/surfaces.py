@@ -1,13 +1,16 @@
-"""What a ray does in a cell that it may see through: water, lava, glass, ice, plants and blocks that fill a part of their cell.
+"""What a ray does in a cell that it may see through: water, lava, glass, ice, plants and blocks that fill a part of
+their cell.
 
-Kernels here are called by the ray walk of ``rays.py``, which keeps what a ray gathers on its way in ``ray``, a small float64
-array with the fields named below. Arrays come as pointers (pointers.py).
+Kernels here are called by the ray walk of ``rays.py``, which keeps what a ray gathers on its way in ``ray``, a small
+float64 array with the fields named below. Arrays come as pointers (pointers.py).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from jarvis.world.pointers import Pointer
 
 # how a block is drawn
 AIR, SOLID, HOLES, PANE, TINTED, PLANT, PARTS, WATER, LAVA = range(9)
@@ -34,7 +37,7 @@ MURKINESS = 0.09  # share of light lost per metre of water
 
 
 @njit(cache=True, nogil=True)
-def sink(ray, glow, until):
+def sink(ray: Pointer, glow: Pointer, until: float) -> None:
     """Leave water ``until`` metres along the ray: what was gathered in it is added, what is beyond is dimmed."""
     part = ray[GONE] * (1.0 - np.exp(-MURKINESS * max(until - ray[WET], 0.0)))
     lamp = int(ray[MURK]) * 3
@@ -46,7 +49,7 @@ def sink(ray, glow, until):
 
 
 @njit(cache=True, nogil=True)
-def _blend(ray, glow, texel, bright, opacity):
+def _blend(ray: Pointer, glow: Pointer, texel: int, bright: int, opacity: float) -> None:
     """Lay a coloured film over everything that comes after."""
     part = ray[GONE] * opacity
     lamp = bright * 3
@@ -57,7 +60,7 @@ def _blend(ray, glow, texel, bright, opacity):
 
 
 @njit(cache=True, nogil=True)
-def _end(ray, glow, t, texel, bright, shade):
+def _end(ray: Pointer, glow: Pointer, t: float, texel: int, bright: int, shade: float) -> int:
     """Note the surface that ends the ray."""
     ray[HIT], ray[TEXEL] = t, texel
     lamp = bright * 3
@@ -67,7 +70,7 @@ def _end(ray, glow, t, texel, bright, shade):
 
 
 @njit(cache=True, nogil=True)
-def sample(texels, tile, u, v, blur):
+def sample(texels: Pointer, tile: int, u: float, v: float, blur: float) -> int:
     """RGBA of a tile at (u, v) in 0 .. 1, smaller copies for larger squared pixel sizes ``blur`` (in texels)."""
     iu, iv = min(max(int(u * 16.0), 0), 15), min(max(int(v * 16.0), 0), 15)
     at = np.int64(tile) * 344  # NOTE: int() would keep 32 bits, and a kernel be compiled for each width
@@ -83,7 +86,7 @@ def sample(texels, tile, u, v, blur):
 
 
 @njit(cache=True, nogil=True)
-def _face_point(axis, dx, dz, x, y, z):
+def _face_point(axis: int, dx: float, dz: float, x: float, y: float, z: float) -> tuple[float, float]:
     """Where on the picture of a face the point (x, y, z) of a cell lies, for a ray that met it along ``axis``."""
     if axis == 0:
         return (z if dx > 0 else 1.0 - z), 1.0 - y
@@ -93,7 +96,7 @@ def _face_point(axis, dx, dz, x, y, z):
 
 
 @njit(cache=True, nogil=True)
-def _lit_neighbour(light, cell, side):
+def _lit_neighbour(light: Pointer, cell: int, side: int) -> int:
     """Light in front of a side; the cell's own light if it has any."""
     own = np.int64(light[cell])
     if own > 0:
@@ -112,9 +115,32 @@ def _lit_neighbour(light, cell, side):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ray, cell, before, axis, t, leave, dx, dy, dz, ox, oy, oz):
-    """Follow a ray through a cell. ``before`` is the block it comes from, ``t`` and ``leave`` where it enters and leaves, (ox, oy, oz)
-    the eye relative to the cell's corner. Returns 0 to go on, 1 at an opaque face of the cell, 2 at a surface noted in ``ray``.
+def pass_block(
+    blocks: Pointer,
+    meta: Pointer,
+    light: Pointer,
+    texels: Pointer,
+    faces: Pointer,
+    kinds: Pointer,
+    emits: Pointer,
+    boxes: Pointer,
+    glow: Pointer,
+    ray: Pointer,
+    cell: int,
+    before: int,
+    axis: int,
+    t: float,
+    leave: float,
+    dx: float,
+    dy: float,
+    dz: float,
+    ox: float,
+    oy: float,
+    oz: float,
+) -> int:
+    """Follow a ray through a cell. ``before`` is the block it comes from, ``t`` and ``leave`` where it enters and
+    leaves, (ox, oy, oz) the eye relative to the cell's corner. Returns 0 to go on, 1 at an opaque face of the cell, 2
+    at a surface noted in ``ray``.
     """
     block = int(blocks[cell])
     kind = kinds[block]
@@ -200,7 +226,11 @@ def pass_block(blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ra
             x, y, z = ox + s * dx, oy + s * dy, oz + s * dz
             slow = 8.0 if kind == LAVA else 2.0
             u, v = (z, 1.0 - y) if side == 0 else (x, z) if side == 2 else (x, 1.0 - y)
-            v += 1.0 + (int(ray[DRIFT] / slow) & 15) / 16.0 if side == 2 else 2.0 - (int(ray[DRIFT] * 2.0 / slow) & 15) / 16.0
+            v += (
+                1.0 + (int(ray[DRIFT] / slow) & 15) / 16.0
+                if side == 2
+                else 2.0 - (int(ray[DRIFT] * 2.0 / slow) & 15) / 16.0
+            )
             texel = sample(texels, np.int64(faces[block * 96 + 3]), u, v - int(v), ray[BLUR] * s * s)
             if kind == LAVA:
                 return _end(ray, glow, s, texel, np.int64(light[cell]) | 15, 1.0)

@@ -1,8 +1,8 @@
 """The walk of one ray from the eye through bricks and cells to what it shows.
 
-Most of a frame's time is spent in the two inner loops of ``walk``: from empty brick to empty brick, and from air cell to air
-cell beside blocks. Positions are local: x and z relative to a corner of the brick map, so that they are positive and small; y as
-in the world.
+Most of a frame's time is spent in the two inner loops of ``walk``: from empty brick to empty brick, and from air cell
+to air cell beside blocks. Positions are local: x and z relative to a corner of the brick map, so that they are
+positive and small; y as in the world.
 """
 
 from __future__ import annotations
@@ -11,9 +11,25 @@ import numpy as np
 from numba import njit
 
 from jarvis.world.layout import MASK
-from jarvis.world.pointers import pointer
+from jarvis.world.pointers import Pointer, pointer
 from jarvis.world.surfaces import (
-    AXIS, BLUE, BLUR, CELL, CLEAR, GONE, GREEN, HIT, HOLES, LENGTH, MIXED, MURK, RED, SOLID, WET, pass_block, sink,
+    AXIS,
+    BLUE,
+    BLUR,
+    CELL,
+    CLEAR,
+    GONE,
+    GREEN,
+    HIT,
+    HOLES,
+    LENGTH,
+    MIXED,
+    MURK,
+    RED,
+    SOLID,
+    WET,
+    pass_block,
+    sink,
 )  # fmt: skip
 
 VIEW_DISTANCE = 88.0  # metres; further than this there is only sky
@@ -38,7 +54,7 @@ SCENE_FIELDS = 40
 
 
 @njit(cache=True, nogil=True)
-def gather_bricks(bricks, chunk_at, out, camera):
+def gather_bricks(bricks: np.ndarray, chunk_at: np.ndarray, out: np.ndarray, camera: np.ndarray) -> float:
     """Fill the part of the brick map that can be in sight. Returns the height in metres above which nothing is.
 
     ``camera`` as in sky.set_scene.
@@ -46,7 +62,8 @@ def gather_bricks(bricks, chunk_at, out, camera):
     out, bricks, chunk_at, camera = pointer(out), pointer(bricks), pointer(chunk_at), pointer(camera)
     eye_x, eye_y, eye_z = camera[0], camera[1], camera[2]
     fx, fy, fz, rx, rz = camera[3], camera[4], camera[5], camera[6], camera[7]
-    # planes through the eye: ahead of it, right of the left edge and left of the right edge of the picture, with a margin
+    # planes through the eye: ahead of it, right of the left edge and left of the right edge of the picture, with a
+    # margin
     edge = 1.1 * camera[13]
     bx0, bz0 = int(np.floor(eye_x)) // 8 - REACH, int(np.floor(eye_z)) // 8 - REACH
     highest = 0
@@ -90,7 +107,7 @@ def gather_bricks(bricks, chunk_at, out, camera):
 
 
 @njit(cache=True, nogil=True)
-def _layers(columns, brick_cell):
+def _layers(columns: Pointer, brick_cell: int) -> int:
     """Which of the eight layers of a brick hold anything, as bits. ``brick_cell`` is its lowest cell."""
     found = np.uint64(0)
     for i in range(8):
@@ -104,11 +121,30 @@ def _layers(columns, brick_cell):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
-def walk(a, b, start, scene, blocks, columns, meta, light, bricks, layers, texels, faces, kinds, emits, boxes, glow, ray):
+def walk(
+    a: float,
+    b: float,
+    start: float,
+    scene: Pointer,
+    blocks: Pointer,
+    columns: Pointer,
+    meta: Pointer,
+    light: Pointer,
+    bricks: Pointer,
+    layers: Pointer,
+    texels: Pointer,
+    faces: Pointer,
+    kinds: Pointer,
+    emits: Pointer,
+    boxes: Pointer,
+    glow: Pointer,
+    ray: Pointer,
+) -> int:
     """Follow the ray at tangents (a, b) right of and above the middle, from ``start`` on (0: the eye).
 
-    Returns 0 for the sky, 1 for a face of a whole block, 2 for a surface with its light and colour in ``ray``, where the rest
-    of the answer is too. Arrays are pointers; ``columns`` is ``blocks`` seen as uint64, ``bricks`` and ``layers`` are the map.
+    Returns 0 for the sky, 1 for a face of a whole block, 2 for a surface with its light and colour in ``ray``, where
+    the rest of the answer is too. Arrays are pointers; ``columns`` is ``blocks`` seen as uint64, ``bricks`` and
+    ``layers`` are the map.
     """
     ox, oy, oz = scene[EYE], scene[EYE + 1], scene[EYE + 2]
     dx = scene[FORWARD] + a * scene[RIGHT] + b * scene[UP]
@@ -173,7 +209,11 @@ def walk(a, b, start, scene, blocks, columns, meta, light, bricks, layers, texel
         state = bricks[brick]
         if state == OCCUPIED:
             bricks[brick] = LAYERED
-            low = ((brick >> 10 << 3) + wx & MASK) << 15 | ((brick >> 5 & 31) * 8 + wz & MASK) << 7 | (brick & 31) - 1 << 3
+            low = (
+                ((brick >> 10 << 3) + wx & MASK) << 15
+                | ((brick >> 5 & 31) * 8 + wz & MASK) << 7
+                | (brick & 31) - 1 << 3
+            )
             layers[brick] = _layers(columns, low)
             state = LAYERED
         if state == LAYERED and layers[brick] != 255:
@@ -270,7 +310,7 @@ def walk(a, b, start, scene, blocks, columns, meta, light, bricks, layers, texel
                 iu, iv = int(u * 16.0) & 15, int(v * 16.0) & 15
                 if axis != 1:
                     iv = 15 - iv
-                    if axis == 0 and dx < 0 or axis == 2 and dz > 0:
+                    if (axis == 0 and dx < 0) or (axis == 2 and dz > 0):
                         iu = 15 - iu
                 if texels[faces[int(block) * 96 + 2 * axis] * 344 + iv * 16 + iu] >> 24 >= 128:
                     found = 1

@@ -96,7 +96,9 @@ def test_filled_pixels_show_what_tracing_each_would(renderer):
 
 
 def exact(renderer, grid, view):
-    """The picture from rays that are all walked: the first pixel of every 4 x 4 tile is, so it is drawn 16 times, shifted."""
+    """The picture from rays that are all walked: the first pixel of every 4 x 4 tile is, so it is drawn 16 times,
+    shifted.
+    """
     out = np.zeros((renderer.height, renderer.width, 3), int)
     canvas = renderer.canvas
     across, down = canvas.across.copy(), canvas.down.copy()
@@ -234,7 +236,7 @@ def test_the_hand_is_at_the_lower_right(renderer, plain):
 
 
 def test_sizes_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="expected 16 .. 4096"):
+    with pytest.raises(ValueError, match="pixels, expected 16"):
         Renderer(8, 8)
     with pytest.raises(ValueError, match="fov is 0"):
         Renderer(64, 64, fov=0)
