@@ -8,9 +8,10 @@
     report.html          one page, nothing else needed
     done                 empty, written last
 
-A line: episode, task, group, suite, split, env, seed, policy, instruction, success, ticks, milestones {name: tick}, aborted
-(null, or why), total_reward, best_reward, video, actions, events (paths from the folder, or null), usage {prompt_tokens,
-completion_tokens, gpu_seconds, policy_seconds, environment_seconds}, seconds, versions, config_hash.
+A line: episode, task, group, suite, split, env, seed, policy, instruction, success, ticks, milestones {name: tick},
+aborted (null, or why), total_reward, best_reward, video, actions, events (paths from the folder, or null), usage
+{prompt_tokens, completion_tokens, gpu_seconds, policy_seconds, environment_seconds}, seconds, versions,
+config_hash.
 
 An unfinished folder is carried on where it stopped; a last line that was cut is played again.
 """
@@ -55,7 +56,7 @@ def versions() -> dict[str, str]:
 
 
 class ResultsFolder:
-    """Where an evaluation goes. Raises FileExistsError if the folder is finished, or holds another run or anything else.
+    """Where an evaluation goes. FileExistsError if the folder is finished, or holds another run or anything else.
 
     folder = ResultsFolder("runs/first", config)
     for played in play([e for e in episodes if e.number not in folder.lines], ...):

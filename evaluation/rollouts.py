@@ -149,8 +149,8 @@ class _Row:
             self.environment_seconds,
         )
         return Played(
-            self.episode, self.success, self.ticks, dict(self.milestones), self.aborted, self.trace, self.total, self.best,
-            cost, seconds, files,
+            self.episode, self.success, self.ticks, dict(self.milestones), self.aborted, self.trace, self.total,
+            self.best, cost, seconds, files,
         )  # fmt: skip
 
     def forget(self) -> None:
@@ -211,8 +211,8 @@ def _play_batch(
     new_tape: Callable[[Episode], Tape | None],
     pool: ThreadPoolExecutor | None,
 ) -> Iterator[Played]:
-    """Plays until nothing is waiting, or until the policy fails: then whoever was playing becomes a suspect, or, if there
-    is only one row to suspect, is aborted."""
+    """Plays until nothing is waiting or the policy fails: then whoever was playing becomes a suspect, or, if there is
+    only one row to suspect, is aborted."""
     rows = list(table[: len(waiting)])
     first = [waiting.popleft() for _ in rows]
     try:

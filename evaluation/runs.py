@@ -51,10 +51,10 @@ def evaluate(
 ) -> dict[str, Any]:
     """Plays a suite and returns its summary.
 
-    policy_name: what the results call it. split: whose worlds; the test seeds are opened here and nowhere else. tasks: only
-    these names or groups, or all that begin with what stands before a `*`. episodes_each: of a task, the suite's number if
-    None. env: another environment that can honour the suite's starts, with the constructor's options. rows: environments
-    at once. on_episode: gets each line when it is written.
+    policy_name: what the results call it. split: whose worlds; the test seeds are opened here and nowhere else.
+    tasks: only these names or groups, or all that begin with what stands before a `*`. episodes_each: of a task,
+    the suite's number if None. env: another environment that can honour the suite's starts, with the constructor's
+    options. rows: environments at once. on_episode: gets each line when it is written.
 
     Raises, before anything is played, for names that are not there, starts that the environment refuses, and a folder
     that holds something else. Ctrl-C leaves the folder so that the same call goes on.
@@ -152,8 +152,8 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
     left_out["only in one"] += len(ours)
     if not pairs:
         raise FormatError(
-            f"{first} and {second} have no episode in common ({config_a['suite']} {config_a['split']} on {config_a['env']}, "
-            f"{config_b['suite']} {config_b['split']} on {config_b['env']}): evaluate both with the same suite and split"
+            f"{first} and {second} have no episode in common ({_which(config_a)}; {_which(config_b)}): "
+            "evaluate both with the same suite, tasks and split"
         )
 
     def compared(part: Sequence[tuple[Any, Any]], reached: Callable[[Any], bool]) -> dict[str, Any]:
@@ -180,6 +180,10 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         "milestones": milestones,
         "left_out": left_out,
     }
+
+
+def _which(config: Mapping[str, Any]) -> str:
+    return f"{config['suite']}, {config['split']} seeds, {config['env']}"
 
 
 def _grouped(pairs: Sequence[tuple[Any, Any]], key: str) -> dict[str, list[tuple[Any, Any]]]:

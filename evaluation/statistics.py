@@ -18,7 +18,8 @@ import numpy as np
 from jarvis.core.random_streams import generator
 
 __all__ = [
-    "Comparison", "Curve", "Interval", "compare_pairs", "crafter_score", "mcnemar", "milestone_curve", "quartiles", "wilson",
+    "Comparison", "Curve", "Interval", "compare_pairs", "crafter_score", "mcnemar", "milestone_curve", "quartiles",
+    "wilson",
 ]  # fmt: skip
 
 Z = 1.959963984540054  # of the normal distribution, between -Z and Z lie 95 %
@@ -141,7 +142,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float] | None:
 def crafter_score(unlocked: Sequence[Mapping[str, Any]], achievements: Sequence[str]) -> Interval:
     """Crafter's score in percent: exp(mean(log(1 + success percent))) - 1 over the achievements.
 
-    unlocked: for each episode what it achieved (keys). The interval is a percentile bootstrap over episodes, whole ones:
+    unlocked: for each episode what it achieved (keys). The interval is a percentile bootstrap over whole episodes:
     achievements of one life hang together.
     """
     table = np.array([[name in episode for name in achievements] for episode in unlocked], float)

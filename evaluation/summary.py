@@ -101,8 +101,8 @@ def _milestones(names: Mapping[str, Sequence[str]], lines: Sequence[Line]) -> di
 
 
 def eval_info(config: Mapping[str, Any], lines: Sequence[Line], seconds: float) -> dict[str, Any]:
-    """LeRobot's eval_info.json: per_task, per_group and overall as its own evaluation writes them, aborted ones left out;
-    what it has no place for is under "jarvis"."""
+    """LeRobot's eval_info.json: per_task, per_group and overall as its own evaluation writes them, aborted ones left
+    out; what it has no place for is under "jarvis"."""
     finished = [line for line in lines if line["aborted"] is None]
     per_task = []
     for number, (task, part) in enumerate(_by(finished, "task").items()):

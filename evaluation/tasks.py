@@ -10,8 +10,8 @@
     crafter          the 22 achievements of Crafter, in Crafter
     play             nothing in particular
 
-Success is decided from events and the inventory, never from pixels. A change to any task raises VERSION, because results
-of different versions are not comparable.
+Success is decided from events and the inventory, never from pixels. A change to any task raises VERSION, because
+results of different versions are not comparable.
 """
 
 from __future__ import annotations

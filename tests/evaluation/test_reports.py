@@ -38,7 +38,14 @@ def test_the_page_needs_nothing_else_and_believes_nobody(folder):
 
 def test_failures_come_first_and_videos_are_inside(folder):
     _, episodes = page_and_data(folder)
-    assert [episode["verdict"] for episode in episodes] == ["failed", "failed", "aborted", "success", "success", "success"]
+    assert [episode["verdict"] for episode in episodes] == [
+        "failed",
+        "failed",
+        "aborted",
+        "success",
+        "success",
+        "success",
+    ]
     assert all(episode["video"] for episode in episodes)
     page = write_report(folder, embed_bytes=0).read_text()
     assert '"video":' not in page and "episodes/000000.mp4" in page
@@ -53,7 +60,9 @@ def test_numbers_on_the_page(folder):
     assert "not in Minecraft" not in page  # the treadmill makes no such claim
 
 
-@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromedriver")
+@pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")), reason="needs chromium and chromedriver"
+)
 def test_it_works_in_a_browser(folder):
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
@@ -70,7 +79,10 @@ def test_it_works_in_a_browser(folder):
         ]  # fmt: skip
         assert EVIL in driver.find_element("css selector", ".list button:nth-child(4) small").text
         # the video is there and plays; attack is down in the first tick and up in the fourth
-        wait = "const v = document.querySelector('video'), done = arguments[0]; v.readyState ? done(v.duration) : v.onloadeddata = () => done(v.duration)"
+        wait = (
+            "const v = document.querySelector('video'), done = arguments[0];"
+            "v.readyState ? done(v.duration) : v.onloadeddata = () => done(v.duration)"
+        )
         assert driver.execute_async_script(wait) == pytest.approx(21 / 20, abs=0.06)
         pressed = (
             "const v = document.querySelector('video'), done = arguments[1]; v.pause(); v.currentTime = arguments[0];"

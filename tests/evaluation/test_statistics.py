@@ -10,7 +10,7 @@ def test_wilson_intervals_are_those_of_the_textbooks():
     square = 1.959963984540054**2
     assert wilson(0, 10) == (0.0, 0.0, pytest.approx(square / (10 + square)))
     assert wilson(10, 10) == (1.0, pytest.approx(10 / (10 + square)), 1.0)
-    # Newcombe (1998), table I: 81 of 263 is 0.2553 to 0.3662, 15 of 148 is 0.0624 to 0.1605, 1 of 29 is 0.0061 to 0.1718
+    # Newcombe (1998), table I, method 3
     for successes, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)):
         assert wilson(successes, count)[1:] == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
 
