@@ -197,7 +197,7 @@ def column(seed: np.uint64, forced: int, x: int, z: int) -> tuple[int, int]:
         elif forced == RIVER:
             stream = abs(math.sin(x * 0.05 + 2.0 * heat)) * 0.12
         elif forced == MOUNTAINS:
-            ridge = 0.55 + 0.3 * ridge
+            ridge = 0.55 + 0.3 * field[RIDGE]
     mountain = _smooth(ridge, 0.18, 0.62) * _smooth(land, 0.05, 0.3)
     marsh = forced == SWAMP or (forced < 0 and wet > 0.42 and heat > -0.1 and mountain < 0.05)
     dune = forced == DESERT or (forced < 0 and heat > 0.4 and wet < 0.15)
