@@ -121,7 +121,9 @@ def matrix(tasks: Mapping[str, Any]) -> str:
         skill, _, level = name.partition("-")
         families.setdefault(counts["group"], {}).setdefault(skill, {})[level or "normal"] = counts
     blocks = []
-    for family, skills in families.items():
+    order = ("mine", "smelt", "kill")  # first, because they fill a column beside the many of craft
+    for family in sorted(families, key=lambda family: order.index(family) if family in order else len(order)):
+        skills = families[family]
         rows = [
             _row(
                 ("", escape(skill.removeprefix(f"{family}_").replace("_", " "))),
@@ -132,7 +134,9 @@ def matrix(tasks: Mapping[str, Any]) -> str:
         blocks.append(
             f"<div>{_table([('', escape(family)), *(('cell', level) for level in DIFFICULTIES)], rows)}</div>"
         )
-    return f'<div class="matrix">{"".join(blocks)}</div>'
+    note = '<p class="note legend"><span><span class="dot aborted"></span>some episodes were aborted</span></p>'
+    some = any(counts["aborted"] for counts in tasks.values())
+    return f'<div class="matrix">{"".join(blocks)}</div>{note if some else ""}'
 
 
 def _cell(counts: Mapping[str, Any] | None) -> str:

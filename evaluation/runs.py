@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,26 +161,29 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         strata = [line["task"] for line, _ in part]
         return compare_pairs([reached(a) for a, _ in part], [reached(b) for _, b in part], strata).to_json()
 
-    def success(line: Mapping[str, Any]) -> bool:
-        return bool(line["success"])
-
     milestones: dict[str, Any] = {}
     for task, names in config_a.get("milestones", {}).items():
         part = [pair for pair in pairs if pair[0]["task"] == task]
         if part:
-            milestones[task] = {
-                name: compared(part, lambda line, name=name: name in line["milestones"]) for name in names
-            }
+            milestones[task] = {name: compared(part, partial(_reached, name)) for name in names}
     return {
         "first": {"policy": config_a["policy"], "path": str(first)},
         "second": {"policy": config_b["policy"], "path": str(second)},
         "suite": config_a["suite"],
-        "overall": compared(pairs, success),
-        "per_group": {name: compared(part, success) for name, part in _grouped(pairs, "group").items()},
-        "per_task": {name: compared(part, success) for name, part in _grouped(pairs, "task").items()},
+        "overall": compared(pairs, _succeeded),
+        "per_group": {name: compared(part, _succeeded) for name, part in _grouped(pairs, "group").items()},
+        "per_task": {name: compared(part, _succeeded) for name, part in _grouped(pairs, "task").items()},
         "milestones": milestones,
         "left_out": left_out,
     }
+
+
+def _succeeded(line: Mapping[str, Any]) -> bool:
+    return bool(line["success"])
+
+
+def _reached(milestone: str, line: Mapping[str, Any]) -> bool:
+    return milestone in line["milestones"]
 
 
 def _which(config: Mapping[str, Any]) -> str:

@@ -100,11 +100,10 @@ class Tape:
         if self._video is not None and self._video.finish():
             names["video"] = self._video.path.name
         if self.actions:
-            names["actions"] = f"{self.stem}.actions.jsonl"
+            names["actions"], names["events"] = f"{self.stem}.actions.jsonl", f"{self.stem}.events.jsonl"
             lines = [json.dumps(action_json(action), separators=(",", ":")) for action in self.actions]
-            atomic_write(self.folder / names["actions"], "\n".join(lines) + "\n")
-            names["events"] = f"{self.stem}.events.jsonl"
-            write_events(self.folder / names["events"], self.events)
+            atomic_write(self.folder / f"{self.stem}.actions.jsonl", "\n".join(lines) + "\n")
+            write_events(self.folder / f"{self.stem}.events.jsonl", self.events)
         if traceback:
             atomic_write(self.folder / f"{self.stem}.traceback.txt", traceback)
         return names
