@@ -58,6 +58,9 @@ class Recording:
             text = text.removesuffix(ending)
         return cls(text)
 
+    def __fspath__(self) -> str:
+        return self.stem
+
     @property
     def name(self) -> str:
         """The common beginning of the files' names."""
