@@ -397,6 +397,10 @@ class Body:
         self.relabel(before)
         return True
 
+    def afloat(self) -> tuple[str, ...]:
+        """The key that keeps a swimmer up, while the hands are busy."""
+        return ("jump",) if self.p["in_water"] else ()
+
     def needs_torch(self, place: Cell) -> bool:
         """Whether it is dark here and there is a torch to spare."""
         if not self.habits.torches or not self.count("torch") or self.world.ticks - self._torch_tick < 50:

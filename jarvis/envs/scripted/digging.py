@@ -89,7 +89,7 @@ def look_at_block(me: ScriptedPlayer, cell: Cell, side: int = -1, reach: float =
                 px, py, pz = float(out[0]), float(out[1]), float(out[2])
             aimed = True
         me.eyes.at(px, py, pz)
-        yield ()
+        yield me.afloat()
     return False
 
 
@@ -129,13 +129,13 @@ def break_block(me: ScriptedPlayer, cell: Cell, clear: bool = True) -> Skill:
             lost = 0 if hit is not None and (hit.x, hit.y, hit.z) == tuple(cell) else lost + 1
             if lost > 3:
                 break
-            if lost == 0:
+            if lost == 0 and not me.p["in_water"]:
                 me.eyes.rest()
             tool = best_tool(me, block)
             held = int(me.world.slots["item"][HOTBAR + int(me.p["selected"])])
             if tool is not None and held != tool and held not in TOOL_IDS:
                 break  # the tool broke
-            yield ("attack",)
+            yield ("attack", *me.afloat())
         else:
             return False
         if not (yield from hold_for(me, block)):

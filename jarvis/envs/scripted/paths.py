@@ -65,10 +65,8 @@ def is_floor(grid: Grid, x: int, y: int, z: int) -> bool:
 def clear_price(grid: Grid, x: int, y: int, z: int, dig: np.ndarray) -> float:
     """Ticks to make a cell free: 0 if it is, FOREVER if it must not or cannot be opened. dig: (blocks,) ticks by block."""
     kind = cell_class(grid, x, y, z)
-    if kind == 0:
+    if kind == 0 or kind == 2:
         return 0.0
-    if kind == 2:
-        return SWIM
     if kind == 3 or y <= 0 or y >= HEIGHT:
         return FOREVER
     price = np.float64(dig[grid.blocks[x & MASK, z & MASK, y]])
@@ -162,6 +160,9 @@ def _moves(grid: Grid, x: int, y: int, z: int, dig: np.ndarray, blocks_left: int
     above = clear_price(grid, x, y + 2, z, dig)
     grounded = cell_class(grid, x, y - 1, z) == 1
     slow = SWIM if wet else 0.0
+    # digging afloat takes five times as long
+    effort = 6.0 if wet else 1.0
+    above *= effort
     for side in range(4):
         nx, nz = x + SIDES_X[side], z + SIDES_Z[side]
         here, floor, below = (
@@ -170,19 +171,20 @@ def _moves(grid: Grid, x: int, y: int, z: int, dig: np.ndarray, blocks_left: int
             cell_class(grid, nx, y - 2, nz),
         )
         head, feet = clear_price(grid, nx, y + 1, nz, dig), clear_price(grid, nx, y, nz, dig)
+        head, feet = head * effort, feet * effort
         if head >= FOREVER:
             continue
         # level
         if feet < FOREVER and (floor == 1 or here == 2):
-            n = _put(moves, n, nx, y, nz, WALK + head + feet + slow)
+            n = _put(moves, n, nx, y, nz, WALK + head + feet + max(slow, SWIM if here == 2 else 0.0))
         # up: a jump onto what is ahead
         if y + 3 < HEIGHT and above < FOREVER and here == 1 and (grounded or wet):
-            high = clear_price(grid, nx, y + 2, nz, dig)
+            high = clear_price(grid, nx, y + 2, nz, dig) * effort
             if high < FOREVER:
                 n = _put(moves, n, nx, y + 1, nz, WALK + JUMP + head + high + above + slow)
         # down: stairs of one, or a fall of up to three
         if feet < FOREVER and y > 2:
-            low = clear_price(grid, nx, y - 1, nz, dig)
+            low = clear_price(grid, nx, y - 1, nz, dig) * effort
             if low < FOREVER and (below == 1 or floor == 2):
                 n = _put(moves, n, nx, y - 1, nz, WALK + DROP + head + feet + low)
             elif low == 0.0 and below != 3:

@@ -29,6 +29,7 @@ Skill = Iterator[tuple[str, ...]]
 DEPTHS = {
     "cobblestone": (5, 127, 50), "coal": (5, 110, 40), "iron_ore": (5, 60, 32), "lapis_lazuli": (5, 26, 14),
     "gold_ore": (5, 29, 14), "redstone": (5, 14, 11), "diamond": (5, 14, 11), "granite": (5, 75, 45),
+    "flint": (5, 80, 50), "gravel": (5, 80, 50),
     "diorite": (5, 75, 45), "andesite": (5, 75, 45),
 }  # fmt: skip
 
@@ -84,7 +85,7 @@ def roam(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) 
     goal = None
     if me.random.random() < me.habits.map_sense:
         for radius in (24, 48, 90):
-            rows = hidden(me, blocks, radius, 40, 120)
+            rows = [row for row in hidden(me, blocks, radius, 40, 120) if exposed(me, row)]
             if rows:
                 goal = rows[min(len(rows) - 1, int(me.random.integers(3)))]
                 break
@@ -113,6 +114,14 @@ def roam(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) 
         yield from glance(me, 2)
         me.memory.refuse((goal[0], goal[1], goal[2]), me.world.ticks)
     return seen()
+
+
+def exposed(me: ScriptedPlayer, row: list[int]) -> bool:
+    """Whether a cell is at the surface (a trunk: under its crown)."""
+    x, y, z = row[:3]
+    top = int(me.grid.top[x & MASK, z & MASK])
+    trunk = RULES.blocks[me.grid.blocks[x & MASK, z & MASK, y]].endswith("_log")
+    return top - y <= (12 if trunk else 2)
 
 
 def dry_heading(me: ScriptedPlayer, x: int, z: int) -> float:

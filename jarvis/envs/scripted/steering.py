@@ -90,6 +90,11 @@ def settle(me: ScriptedPlayer, place: Cell) -> Skill:
     for _ in range(14):
         p = me.p
         dx, dz = place[0] + 0.5 - float(p["x"]), place[2] + 0.5 - float(p["z"])
+        if p["in_water"]:
+            if math.hypot(dx, dz) < 0.7 and not p["head_in_water"]:
+                return True
+            yield (*heading_keys(me, dx, dz), "jump")
+            continue
         speed = math.hypot(float(p["vx"]), float(p["vz"]))
         if math.hypot(dx, dz) < 0.42 and speed < 0.05:
             return True
@@ -239,7 +244,6 @@ __all__ = [
     "follow",
     "free",
     "heading_keys",
-    "near",
     "pillar",
     "settle",
     "step_to",
