@@ -13,6 +13,7 @@ from numba import njit
 from jarvis.world.layout import MASK
 from jarvis.world.pointers import Pointer, pointer
 from jarvis.world.surfaces import (
+    AIR,
     AXIS,
     BLUE,
     BLUR,
@@ -25,6 +26,7 @@ from jarvis.world.surfaces import (
     LENGTH,
     MIXED,
     MURK,
+    PLANT,
     RED,
     SOLID,
     WET,
@@ -40,6 +42,7 @@ MAP_X, MAP_Z = 1024, 32  # strides of the brick map
 OUTSIDE, OCCUPIED, LAYERED = 2, 1, 3
 IN_BRICK = 0x38387  # bits of a cell that tell where in its brick it lies
 DENSE = 8.0  # squared texels per pixel from which on leaves have no holes
+SPARSE = 30.0  # squared texels per pixel from which on plants are too thin to be seen
 
 # the scene: numbers that stay the same for a frame
 EYE, FORWARD, RIGHT, UP = 0, 3, 6, 8  # local x y z; x y z; x z; x y z
@@ -166,7 +169,7 @@ def walk(
     brick_x, brick_y, brick_z = step_x * MAP_X, step_y, step_z * MAP_Z
     adx, ady, adz = abs(idx), abs(idy), abs(idz)
     far_dx, far_dy, far_dz = 8.0 * adx, 8.0 * ady, 8.0 * adz
-    dense = DENSE / (scene[MIP_SCALE] * length2)
+    dense, sparse = DENSE / (scene[MIP_SCALE] * length2), SPARSE / (scene[MIP_SCALE] * length2)
     found = 0
     t = start
     axis = -1
@@ -293,12 +296,15 @@ def walk(
                 if block == 0:
                     break
             kind = kinds[block]
-            if not mixed:
-                if kind == SOLID:
-                    found = 1
-                    break
-                ray[CLEAR] = t
-            if kind == HOLES and axis >= 0 and ray[WET] < 0.0:
+            dry = not mixed or ray[WET] < 0.0
+            if dry and kind == SOLID:
+                found = 1
+                break
+            if dry and (kind == AIR or (kind == PLANT and t * t > sparse)):
+                block = np.uint8(0)
+            elif dry and kind == HOLES and axis >= 0:
+                if not mixed:
+                    ray[CLEAR] = t
                 if before == block or t * t > dense:
                     found = 1  # leaves behind leaves are dense, and so are distant ones
                     break
@@ -317,9 +323,11 @@ def walk(
                     break
                 mixed = True
             else:
-                if not mixed or ray[LENGTH] == 0.0:
+                if not mixed:
+                    ray[CLEAR] = t
+                    mixed = True
+                if ray[LENGTH] == 0.0:
                     ray[LENGTH], ray[BLUR] = np.sqrt(length2), scene[MIP_SCALE] * length2
-                mixed = True
                 cx, cy, cz = ((cell >> 15) - wx) & MASK, cell & 127, ((cell >> 7) - wz) & MASK
                 found = pass_block(
                     blocks, meta, light, texels, faces, kinds, emits, boxes, glow, ray,
