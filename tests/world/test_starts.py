@@ -34,7 +34,7 @@ def blocks_near(world, name, radius):
     x, y, z = (math.floor(world.player[0][axis]) for axis in "xyz")
     sides, low, high = np.arange(-radius - 2, radius + 3), max(0, y - radius - 4), min(HEIGHT, y + radius + 5)
     cells = world.grid.blocks[np.ix_((x + sides) & MASK, (z + sides) & MASK, np.arange(low, high))]
-    found = np.argwhere(cells == RULES.block(name)) + (sides[0], sides[0], low - y)
+    found = np.argwhere(cells == RULES.block(name)) + np.array([sides[0], sides[0], low - y])
     return [(dx, dy, dz) for dx, dz, dy in found.tolist()]
 
 
