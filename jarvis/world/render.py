@@ -338,6 +338,10 @@ def draw_bodies(
         skin_base,
         icon_base,
         tick,
+        depth,
+        height,
+        width,
+        pitch,
     )
     draw_boxes(boxes, count, texels, glow, sky_table, frame, depth, keys, height, width, pitch, camera, 0.0)
     if hand:

@@ -29,6 +29,7 @@ from jarvis.world.walk import VIEW_DISTANCE
 COLUMNS = 26
 MAX_BOXES = 1400  # 64 mobs of eleven parts, 192 drops of at most three copies, 64 missiles
 SLAB_STEPS = 14
+BODY_REACH = 1.7  # metres from the middle of a mob within which all of it is
 TURN = math.pi / 180.0
 
 
@@ -100,6 +101,43 @@ def _clothe(boxes: Pointer, at: int, tile: int) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _hidden(
+    eye: Pointer, depth: Pointer, height: int, width: int, pitch: int, x: float, y: float, z: float, radius: float
+) -> bool:
+    """Whether a ball around a point (metres relative to the eye) is out of the picture or behind what is drawn."""
+    half_w, half_h = eye[13], eye[14]
+    ahead = x * eye[3] + y * eye[4] + z * eye[5]
+    if ahead < -radius:
+        return True
+    across, up = x * eye[6] + z * eye[7], x * eye[8] + y * eye[9] + z * eye[10]
+    if abs(across) > ahead * half_w + radius * math.sqrt(1.0 + half_w * half_w):
+        return True
+    if abs(up) > ahead * half_h + radius * math.sqrt(1.0 + half_h * half_h):
+        return True
+    near, far = ahead - radius, ahead + radius
+    if near < 0.1:
+        return False
+    left, right = (
+        min((across - radius) / near, (across - radius) / far),
+        max((across + radius) / near, (across + radius) / far),
+    )
+    over, under = max((up + radius) / near, (up + radius) / far), min((up - radius) / near, (up - radius) / far)
+    x0, x1 = (
+        max(int((left / half_w + 1.0) * 0.5 * width) - 1, 0),
+        min(int((right / half_w + 1.0) * 0.5 * width) + 2, width),
+    )
+    y0, y1 = (
+        max(int((1.0 - over / half_h) * 0.5 * height) - 1, 0),
+        min(int((1.0 - under / half_h) * 0.5 * height) + 2, height),
+    )
+    for row in range(y0, y1):
+        for column in range(x0, x1):
+            if depth[row * pitch + column] > near:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def place_bodies(
     boxes: np.ndarray,
     mobs: np.ndarray,
@@ -114,8 +152,12 @@ def place_bodies(
     skin_base: int,
     icon_base: int,
     tick: int,
+    depth: np.ndarray,
+    height: int,
+    width: int,
+    pitch: int,
 ) -> int:
-    """Fill ``boxes`` with all bodies within sight; returns how many rows there are.
+    """Fill ``boxes`` with all bodies within sight, but for mobs hidden behind blocks; returns how many rows there are.
 
     ``tiles`` are the pictures of an arrow's shaft and feathers, of a snowball and of an egg.
     """
@@ -129,7 +171,7 @@ def place_bodies(
         pointer(models.pivot),
         pointer(models.rest),
     )
-    skins, faces, eye = pointer(models.tiles), pointer(faces), pointer(eye)
+    skins, faces, eye, depth = pointer(models.tiles), pointer(faces), pointer(eye), pointer(depth)
     yaw_eye = math.atan2(-eye[3], eye[5])
     reach = VIEW_DISTANCE * VIEW_DISTANCE
     for index in range(mobs.size):
@@ -138,6 +180,8 @@ def place_bodies(
             continue
         mx, my, mz = m.x - eye[0], m.y - eye[1], m.z - eye[2]
         if mx * mx + my * my + mz * mz > reach or mx * eye[3] + my * eye[4] + mz * eye[5] < -3.0:
+            continue
+        if _hidden(eye, depth, height, width, pitch, mx, my + 0.7, mz, BODY_REACH):
             continue
         model = int(m.kind)
         if model == 3 and m.flags & 1:
@@ -347,9 +391,14 @@ def draw_boxes(
         level = int((rows[here + 1] / max(distance, 1e-6) * 0.5 + 0.5) * (SKY_STEPS - 1)) * 3
         red_share, white_share = rows[here + 22], rows[here + 23]
         blur = blur_scale * distance * distance * 0.25 / max(hx, hy, hz) ** 2
+        # what is nearer than any of it need not be asked further
+        nearest = o0 * f0 + o1 * f1 + o2 * f2
+        nearest = -nearest - abs(hx * f0) - abs(hy * f1) - abs(hz * f2)
         for y in range(y0, y1):
             b = (1.0 - (y + 0.5) / height * 2.0) * half_h
             for x in range(x0, x1):
+                if not own and depth[y * pitch + x] <= nearest:
+                    continue
                 a = ((x + 0.5) / width * 2.0 - 1.0) * half_w
                 d0, d1, d2 = f0 + a * r0 + b * u0, f1 + a * r1 + b * u1, f2 + a * r2 + b * u2
                 i0, i1, i2 = 1.0 / d0, 1.0 / d1, 1.0 / d2

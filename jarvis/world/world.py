@@ -140,12 +140,12 @@ class World:
     # the tick
 
     def tick(self, buttons: np.ndarray, camera: np.ndarray) -> list[Event]:
-        """Play one tick. buttons: (23,) uint8 in the order of BUTTONS; camera: (pitch, yaw) degrees. Returns its events."""
+        """Play one tick of (23,) uint8 buttons in the order of BUTTONS and (pitch, yaw) degrees. Returns its events."""
         self.events = []
         self.notes.count[0] = 0
         p = self.player[0]
         held = buttons
-        pressed = (buttons != 0) & (self.previous == 0)
+        pressed = buttons > self.previous
         self.previous = buttons.copy()
         if self.dead_ticks:
             self._stay_dead()
@@ -160,20 +160,20 @@ class World:
                 self._hear(self.screen.tick(buttons, camera))
             held = pressed = NOTHING
         else:
-            p["yaw"] = (p["yaw"] + camera[1] + 180.0) % 360.0 - 180.0
-            p["pitch"] = min(90.0, max(-90.0, p["pitch"] + camera[0]))
+            down, right = float(camera[0]), float(camera[1])
+            p["yaw"] = (float(p["yaw"]) + right + 180.0) % 360.0 - 180.0
+            p["pitch"] = min(90.0, max(-90.0, float(p["pitch"]) + down))
             if pressed[INVENTORY]:
                 self.open_screen("player")
                 held = pressed = NOTHING
         self._act(p, held, pressed)
-        forward = float(held[FORWARD]) - float(held[BACK])
-        strafe = float(held[LEFT]) - float(held[RIGHT])
-        was_airborne = not p["on_ground"]
+        keys = held.tolist()
+        was_grounded = p["on_ground"]
         move_player(
-            self.grid, self.player, forward, strafe, bool(held[JUMP]), bool(held[SNEAK]), bool(held[SPRINT]),
-            p["use_ticks"] > 0, self.notes,
+            self.grid, self.player, float(keys[FORWARD] - keys[BACK]), float(keys[LEFT] - keys[RIGHT]),
+            bool(keys[JUMP]), bool(keys[SNEAK]), bool(keys[SPRINT]), bool(p["use_ticks"]), self.notes,
         )  # fmt: skip
-        if held[JUMP] and not was_airborne and p["vy"] > 0.3:
+        if keys[JUMP] and was_grounded and p["vy"] > 0.3:
             self.emit("custom", "jump")
         self._live(p)
         self.settle()
