@@ -77,6 +77,10 @@ def _when(times: Sequence[float] | None) -> str:
     return f"{clock(times[1])} <small>({clock(times[0])} to {clock(times[2])})</small>" if times else "-"
 
 
+def _steps(counts: Sequence[float] | None) -> str:
+    return f"step {counts[1]:.0f} <small>({counts[0]:.0f} to {counts[2]:.0f})</small>" if counts else "-"
+
+
 def rate_table(rows: Mapping[str, Any]) -> str:
     """Success of tasks or groups, one a row."""
     body = []
@@ -97,7 +101,7 @@ def rate_table(rows: Mapping[str, Any]) -> str:
 
 
 def milestone_table(named: Mapping[str, Any], coloured: bool = True) -> str:
-    """How many episodes reached each milestone and when; with the colours of the curves."""
+    """How many episodes reached each milestone and when: coloured as the curves, by the clock; or plain, in steps."""
     body = []
     for number, (name, facts) in enumerate(named.items()):
         dot = f'<span class="dot" style="background:{_colour(number, len(named))}"></span>' if coloured else ""
@@ -107,10 +111,11 @@ def milestone_table(named: Mapping[str, Any], coloured: bool = True) -> str:
                 ("num", percent(facts["rate"])),
                 ("", interval_bar(facts["interval"], facts["rate"])),
                 ("num", f"{facts['reached']}&thinsp;/&thinsp;{facts['episodes']}"),
-                ("wide", _when(facts["ticks"])),
+                ("wide", _when(facts["ticks"]) if coloured else _steps(facts["ticks"])),
             )
         )
-    heads = [("", ""), ("num", "reached"), ("", RULER), ("num", "of"), ("wide", "time, median (quartiles)")]
+    when = "time, median (quartiles)" if coloured else "median (quartiles)"
+    heads = [("", ""), ("num", "reached"), ("", RULER), ("num", "of"), ("wide", when)]
     return _table(heads, body)
 
 

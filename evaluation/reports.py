@@ -26,6 +26,7 @@ from evaluation.summary import summarise
 from jarvis.core.actions import BUTTONS
 from jarvis.core.events import read_events
 from jarvis.core.files import atomic_write, read_json_lines
+from jarvis.envs.crafter import CRAFTER_ACTIONS
 
 __all__ = ["write_report"]
 
@@ -41,7 +42,7 @@ def write_report(path: str | Path, embed_bytes: int = EMBED_BYTES) -> Path:
     path = Path(path)
     config, lines = load_results(path)
     summary = summarise(config, lines)
-    shown = _episodes(path, lines, embed_bytes)
+    shown = _episodes(path, lines, frozenset(config["goalless"]), embed_bytes)
     sections = [
         _head(config, summary), *_milestones(config, summary), *_rates(summary), _opinions(path, lines),
         _theatre(shown), _footer(config, lines),
@@ -73,6 +74,8 @@ def _plural(count: int, noun: str) -> str:
 def _head(config: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     overall, usage = summary["overall"], summary["usage"]
     counts = {name: overall[name] for name in ("success", "failed", "aborted")}
+    if not set(config["tasks"]) - set(config["goalless"]):  # nobody could succeed or fail
+        counts = {"played": overall["failed"], "aborted": overall["aborted"]}
     if summary["missing"]:
         counts["missing"] = summary["missing"]
     stack = "".join(f'<i class="{name}" style="flex:{count}"></i>' for name, count in counts.items() if count)
@@ -92,7 +95,9 @@ def _head(config: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         "environment": config["env"] + options,
         "suite": f"{config['suite']}, {_plural(len(config['tasks']), 'task')}",
         "worlds": f"{config['split']} seeds, {config['episodes_each']} a task",
-        "played": f"{_plural(summary['ticks'], 'tick')}, {duration(summary['ticks'] / FPS)} of play",
+        "played": f"{_plural(summary['ticks'], 'tick')}, {duration(summary['ticks'] / FPS)} of play"
+        if config["env"] != "crafter"
+        else _plural(summary["ticks"], "step"),
         "environment time": duration(usage["environment_seconds"]),
         "policy time": duration(usage["policy_seconds"]),
         "GPU time": duration(usage["gpu_seconds"]) if usage["gpu_seconds"] else "none",
@@ -179,7 +184,7 @@ def _opinions(path: Path, lines: Sequence[Line]) -> str:
 def _theatre(shown: Sequence[Mapping[str, Any]]) -> str:
     if not shown:
         return ""
-    words = {"failed": "no success", "aborted": "aborted", "success": "success"}
+    words = {"failed": "no success", "aborted": "aborted", "success": "success", "played": "played"}
     counts = {"all": len(shown)} | {key: sum(one["verdict"] == key for one in shown) for key in words}
     tabs = "".join(
         f'<button type="button" value="{key}" aria-pressed="{"true" if key == "all" else "false"}">'
@@ -207,34 +212,39 @@ def _footer(config: Mapping[str, Any], lines: Sequence[Line]) -> str:
 # -- the episodes ----------------------------------------------------------------------------------------------------
 
 
-def _verdict(line: Line) -> str:
-    return "aborted" if line["aborted"] else "success" if line["success"] else "failed"
+def _verdict(line: Line, goalless: frozenset[str]) -> str:
+    if line["aborted"]:
+        return "aborted"
+    return "played" if line["task"] in goalless else "success" if line["success"] else "failed"
 
 
-def _episodes(path: Path, lines: Sequence[Line], embed_bytes: int) -> list[dict[str, Any]]:
+def _episodes(path: Path, lines: Sequence[Line], goalless: frozenset[str], embed_bytes: int) -> list[dict[str, Any]]:
     """What the page knows of each episode, failures first; videos inside while there is room, one a task first."""
-    rank = {"failed": 0, "aborted": 1, "success": 2}
-    ordered = sorted(lines, key=lambda line: (rank[_verdict(line)], line["episode"]))
+    rank = {"failed": 0, "aborted": 1, "success": 2, "played": 2}
+    verdicts = {line["episode"]: _verdict(line, goalless) for line in lines}
+    ordered = sorted(lines, key=lambda line: (rank[verdicts[line["episode"]]], line["episode"]))
     takes: dict[tuple[str, str], int] = {}
     turn = {}
     for line in ordered:
-        key = (line["task"], _verdict(line))
+        key = (line["task"], verdicts[line["episode"]])
         turn[line["episode"]] = takes[key] = takes.get(key, -1) + 1
     inside: set[int] = set()
     room = embed_bytes
-    for line in sorted(ordered, key=lambda line: (turn[line["episode"]], rank[_verdict(line)], line["episode"])):
+    for line in sorted(
+        ordered, key=lambda line: (turn[line["episode"]], rank[verdicts[line["episode"]]], line["episode"])
+    ):
         video = path / line["video"] if line.get("video") else None
         if video is not None and video.is_file() and video.stat().st_size <= room:
             room -= video.stat().st_size
             inside.add(line["episode"])
-    return [_episode(path, line, line["episode"] in inside) for line in ordered]
+    return [_episode(path, line, verdicts[line["episode"]], line["episode"] in inside) for line in ordered]
 
 
-def _episode(path: Path, line: Line, inside: bool) -> dict[str, Any]:
+def _episode(path: Path, line: Line, verdict: str, inside: bool) -> dict[str, Any]:
     told: dict[str, Any] = {
         "task": line["task"],
         "instruction": line.get("instruction", ""),
-        "verdict": _verdict(line),
+        "verdict": verdict,
         "aborted": line["aborted"],
         "ticks": line["ticks"],
         "seed": line["seed"],
@@ -247,7 +257,10 @@ def _episode(path: Path, line: Line, inside: bool) -> dict[str, Any]:
         if inside:
             told["video"] = base64.b64encode((path / line["video"]).read_bytes()).decode()
     if line.get("actions") and (path / line["actions"]).is_file():
-        told |= _actions(list(read_json_lines(path / line["actions"])))
+        actions = list(read_json_lines(path / line["actions"]))
+        if line["env"] == "crafter":
+            actions = [CRAFTER_ACTIONS[action] if isinstance(action, int) else action for action in actions]
+        told |= _actions(actions)
     if line.get("events") and (path / line["events"]).is_file():
         events = [event for event in read_events(path / line["events"]) if event.name != "custom"]
         told["events"] = [[event.tick, event.name, event.item] for event in events[:EVENTS_SHOWN]]

@@ -77,6 +77,7 @@ def evaluate(
         "split": split,
         "tasks": {name: chosen.task_digest(name) for name in chosen.tasks},
         "milestones": {name: list(task.milestones) for name, task in chosen.tasks.items() if task.milestones},
+        "goalless": [name for name, task in chosen.tasks.items() if task.goal.predicate is None],
         "episodes_each": each,
         "episodes": len(episodes),
         "env": env_name,
