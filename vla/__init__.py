@@ -1,1 +1,1 @@
-"""Vision-language-action models: pixels and an instruction in, keys and mouse motion out (JARVIS-VLA, arXiv 2503.16365)."""
+"""Vision-language-action models: pixels and an instruction in, keys and mouse out (JARVIS-VLA, arXiv 2503.16365)."""

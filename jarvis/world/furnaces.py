@@ -56,9 +56,7 @@ SMELTING = _smelting()
 
 
 @njit(cache=True, nogil=True)
-def tick_furnaces(
-    furnaces: np.ndarray, count: int, facts: Smelting, chunk_at: np.ndarray, changed: np.ndarray
-) -> int:
+def tick_furnaces(furnaces: np.ndarray, count: int, facts: Smelting, chunk_at: np.ndarray, changed: np.ndarray) -> int:
     """One tick of ``furnaces[:count]``. Indices of those that caught fire or went out go into ``changed``; how many."""
     changes = 0
     for k in range(count):

@@ -1,7 +1,7 @@
 """What the player's hands do in a tick: mine, hit, place, use, throw, and open things.
 
-Every function takes the ``World`` (world.py) and changes it. Buttons are (23,) arrays: ``held`` of this tick, ``pressed``
-those that were up a tick ago.
+Every function takes the ``World`` (world.py) and changes it. Buttons are (23,) arrays: ``held`` of this tick,
+``pressed`` those that were up a tick ago.
 """
 
 from __future__ import annotations

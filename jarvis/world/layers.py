@@ -195,9 +195,7 @@ def lay(frame: np.ndarray, x: int, y: int, ink: np.ndarray, keep: np.ndarray) ->
 
 
 @njit(cache=True, nogil=True)
-def lay_scaled(
-    frame: np.ndarray, x: int, y: int, ink: np.ndarray, keep: np.ndarray, columns: Axis, rows: Axis
-) -> None:
+def lay_scaled(frame: np.ndarray, x: int, y: int, ink: np.ndarray, keep: np.ndarray, columns: Axis, rows: Axis) -> None:
     """``lay`` at the base position (x, y) of a frame of another size."""
     left, top, small_ink, small_keep = _sample(ink, keep, x, y, columns, rows)
     lay(frame, left, top, small_ink, small_keep)

@@ -261,7 +261,9 @@ def think(
                 side = 1.0 if uniform3(seed, tick // 20, np.int64(m.uid), SALT + 45) < 0.5 else -1.0
                 ahead = 1.0 if distance > 13.0 else -1.0 if distance < 7.5 else 0.0
                 dx, dz = ux * ahead - uz * side, uz * ahead + ux * side
-                length = math.sqrt(dx * dx + dz * dz)
+                length = max(
+                    1e-6, math.sqrt(dx * dx + dz * dz)
+                )  # they may stand in the same place, wedged into a corner
                 dx, dz = dx / length, dz / length
                 if not safe_ahead(blocks, meta, m, dx, dz):
                     return 0.0, 0.0, 0.0

@@ -1,7 +1,7 @@
 """The shape of the land: biomes, heights, caves and ores, as pure functions of a seed and a chunk's coordinates.
 
-Densities are the rules' (``RULES.world["ore_distribution"]``): so many veins a chunk, of such a size, at such heights, in the
-shape that the game gives them. Nothing depends on the order in which chunks are made.
+Densities are the rules' (``RULES.world["ore_distribution"]``): so many veins a chunk, of such a size, at such heights,
+in the shape that the game gives them. Nothing depends on the order in which chunks are made.
 """
 
 from __future__ import annotations
@@ -154,7 +154,16 @@ def noise3(seed: np.uint64, x: float, y: float, z: float) -> float:
 # What the surface is made from, a row each: octaves of noise, width of the widest in blocks, weight.
 HEAT, WET, LAND, RIDGE, STREAM, HILLS, DETAIL, CREST = range(8)
 _FIELDS = np.array(
-    [(2, 420, 1.6), (2, 360, 1.6), (3, 520, 1.7), (2, 380, 1.7), (2, 460, 1.0), (4, 130, 1.0), (2, 34, 1.0), (4, 150, 1.0)]
+    [
+        (2, 420, 1.6),
+        (2, 360, 1.6),
+        (3, 520, 1.7),
+        (2, 380, 1.7),
+        (2, 460, 1.0),
+        (4, 130, 1.0),
+        (2, 34, 1.0),
+        (4, 150, 1.0),
+    ]
 )
 
 
@@ -215,7 +224,7 @@ def column(seed: np.uint64, forced: int, x: int, z: int) -> tuple[int, int]:
     wet_bed = 58.5 + 1.5 * detail
     if bank < 1.0 and height > wet_bed:
         height = wet_bed + (height - wet_bed) * (bank if mountain < 0.3 else max(bank, 0.25))
-    top = int(math.floor(min(max(height, 30.0), HEIGHT - 9.0)))
+    top = math.floor(min(max(height, 30.0), HEIGHT - 9.0))
 
     if forced >= 0:
         biome = forced
@@ -262,9 +271,9 @@ def _cave_lattice(seed: np.uint64, cx: int, cz: int) -> np.ndarray:
             x, z = float(cx * CHUNK + 4 * i), float(cz * CHUNK + 4 * k)
             for j in range(HEIGHT // 4 + 1):
                 y = 4.0 * j
-                for field in range(3):
-                    wide, tall = (44.0, 30.0) if field < 2 else (62.0, 34.0)
-                    lattice[field, i, k, j] = noise3(seed + np.uint64(101 + 2 * field), x / wide, y / tall, z / wide)
+                for n in range(3):
+                    wide, tall = (44.0, 30.0) if n < 2 else (62.0, 34.0)
+                    lattice[n, i, k, j] = noise3(seed + np.uint64(101 + 2 * n), x / wide, y / tall, z / wide)
     return lattice
 
 
@@ -417,7 +426,7 @@ def ground_chunk(
     biome: np.ndarray,
     tops: np.ndarray,
 ) -> None:
-    """Make the ground of a chunk: everything but trees. Writes (16, 16, 128) blocks and meta, (16, 16) biome and tops."""
+    """Make the ground of a chunk, all but trees: (16, 16, 128) blocks and meta, (16, 16) biome and tops."""
     blocks[:] = AIR
     meta[:] = 0
     if flat:

@@ -27,7 +27,16 @@ from jarvis.world.ids import (
 )
 from jarvis.world.layout import CHUNK, HEIGHT, SEA_LEVEL, Grid, get_block, mix64
 from jarvis.world.rules import RULES
-from jarvis.world.terrain import BIRCH_FOREST, FOREST, MOUNTAINS, SNOWY_TAIGA, SNOWY_TUNDRA, TAIGA, TREES_A_CHUNK, column
+from jarvis.world.terrain import (
+    BIRCH_FOREST,
+    FOREST,
+    MOUNTAINS,
+    SNOWY_TAIGA,
+    SNOWY_TUNDRA,
+    TAIGA,
+    TREES_A_CHUNK,
+    column,
+)
 
 OAK, BIRCH, SPRUCE = range(3)
 LOG = np.array([OAK_LOG, BIRCH_LOG, SPRUCE_LOG])
@@ -99,12 +108,14 @@ def plant_chunk(
 ) -> None:
     """Put the trees of this chunk and its neighbours into (16, 16, 128) blocks, as far as they reach in here."""
     cells = np.empty((MOST_CELLS, 4), np.int64)
-    tries = int(math.ceil(CROWDED * density))
+    tries = math.ceil(CROWDED * density)
     share = CROWDED * density / tries if tries > 0 else 0.0
     for ox in range(-1, 2):
         for oz in range(-1, 2):
             for k in range(tries):
-                bits = mix64(seed + np.uint64(401) + mix64(np.uint64((cx + ox) * 1000003 + (cz + oz)) + np.uint64(k * 7)))
+                bits = mix64(
+                    seed + np.uint64(401) + mix64(np.uint64((cx + ox) * 1000003 + (cz + oz)) + np.uint64(k * 7))
+                )
                 x = (cx + ox) * CHUNK + int(bits & np.uint64(15))
                 z = (cz + oz) * CHUNK + int((bits >> np.uint64(4)) & np.uint64(15))
                 i, j = x - cx * CHUNK, z - cz * CHUNK

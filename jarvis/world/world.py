@@ -82,11 +82,11 @@ class World:
         self.containers = Containers()
         self.previous = NOTHING.copy()
         self.absent: dict[tuple[int, int], np.ndarray] = {}  # MOBs of chunks that are not loaded
-        self.peopled: set[tuple[int, int]] = set()  # chunks whose herd has appeared; only ever asked whether it holds one
+        self.peopled: set[tuple[int, int]] = set()  # chunks whose herd has appeared; never iterated over
         self.chunks: Chunks | None = None
 
     def reset(self, seed: int, start: StartState | None = None, flat: bool = False) -> None:
-        """Make a new world and a new player. Everything that ``start`` asks for is honoured, or refused with the reason.
+        """Make a new world and a new player. All that ``start`` asks for is honoured, or refused with the reason.
 
         flat: a bare plain (stone, dirt, grass at y 63) instead of terrain, for tests and staged lessons.
         """
@@ -135,7 +135,8 @@ class World:
         p["hp"], p["food"], p["saturation"], p["air"] = RULES.player["hp"], RULES.player["food"], 5.0, 300
         p["height"], p["eye_height"] = RULES.player["height"], RULES.player["eye_height"]
         p["attack_ticks"] = 100
-        p["on_ground"], p["vy"] = 1, -GRAVITY * DRAG_Y  # what a standing body has, or it would hang in the air for a tick
+        # what a standing body has, or it would hang in the air for a tick
+        p["on_ground"], p["vy"] = 1, -GRAVITY * DRAG_Y
 
     # the tick
 

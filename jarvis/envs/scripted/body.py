@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ from jarvis.world.world import World
 
 __all__ = ["Body"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 SCAN_TICKS = 4  # between two looks at the picture
 LATELY = 100  # ticks for which a mob out of sight is remembered
 FILLERS = ("cobblestone", "dirt", "andesite", "diorite", "granite", "sandstone")

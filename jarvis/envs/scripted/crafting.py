@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import FACES, break_block, place_block, use_block
 from jarvis.envs.scripted.mining import collect
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["craft_steps", "pick_up_station", "smelt", "station_near"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 NEAR = 14.0  # metres to a table or furnace worth walking back to
 FUELS = ("coal", "charcoal", *GROUPS["#planks"], "stick", *GROUPS["#logs"])
 
@@ -48,7 +48,7 @@ def station_near(me: ScriptedPlayer, name: str) -> Cell | None:
 
 def craft_steps(me: ScriptedPlayer, steps: list[Step]) -> Skill:
     """Craft several things in one go at one screen; True if the first was made."""
-    grid = max((recipe_for(GROUPS.get(step.item, (step.item,))[0])["grid"] for step in steps), default=2)
+    grid = max(recipe_of(GROUPS.get(step.item, (step.item,))[0])["grid"] for step in steps)
     me.do(f"craft {steps[0].item.lstrip('#')}", "open")
     if grid == 3:
         if not (yield from open_station(me, "crafting_table")):
@@ -67,6 +67,13 @@ def craft_steps(me: ScriptedPlayer, steps: list[Step]) -> Skill:
     return made
 
 
+def recipe_of(item: str) -> dict[str, Any]:
+    """The recipe of an item that a plan says is crafted."""
+    recipe = recipe_for(item)
+    assert recipe is not None, item
+    return recipe
+
+
 def choices(me: ScriptedPlayer, item: str) -> list[str]:
     """The items to craft for a #group, most promising first."""
     if item == "#planks":
@@ -79,7 +86,7 @@ def craft(me: ScriptedPlayer, item: str, count: int) -> Skill:
     """Make ``count`` of an item at the open screen."""
     goal = me.count(item) + count
     for name in choices(me, item):
-        recipe = recipe_for(name)
+        recipe = recipe_of(name)
         for _ in range(6):
             left = goal - me.count(item)
             if left <= 0:
@@ -309,5 +316,6 @@ def add_fuel(me: ScriptedPlayer, ticks: int) -> Skill:
             if not me.world.screen.is_open:
                 return False
             # a cold furnace swallows the first piece at once
-            return bool(stack_in(me, 1)[0]) or bool(me.world.screen.furnace["burn_left"][0])
+            furnace = me.world.screen.furnace
+            return bool(stack_in(me, 1)[0]) or (furnace is not None and bool(furnace["burn_left"][0]))
     return False

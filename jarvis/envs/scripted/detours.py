@@ -1,4 +1,4 @@
-"""What a person does between purposes: walking past something, looking into the bag, scratching at a block, going for a look.
+"""What a person does between purposes: walks past something, looks into the bag, scratches at a block, goes for a look.
 
 These are skills of their own in the truth log. They begin like others (a walk to a tree) and end without an event.
 """
@@ -6,8 +6,8 @@ These are skills of their own in the truth log. They begin like others (a walk t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import best_tool, break_block, look_at_block, place_block
 from jarvis.envs.scripted.paths import AT
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["detour", "pass_by", "put_back"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 
 
 def detour(me: ScriptedPlayer) -> Skill:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from jarvis.world.loot import HARVESTS, MINING_PROGRESS
 from jarvis.world.rules import RULES
 
 if TYPE_CHECKING:
+    from jarvis.envs.scripted.body import Body
     from jarvis.envs.scripted.memory import Cell
-    from jarvis.envs.scripted.player import ScriptedPlayer
 
 __all__ = ["best_tool", "break_block", "look_at_block", "place_block", "use_block"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 REACH = 4.4
 FACES = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, -1), (0, 0, 1))
 TOOLS = [
@@ -31,7 +31,7 @@ TIER_OF = np.array([TIER.get(name.split("_")[0], -1) for name in RULES.items])
 TOOL_IDS = frozenset(TOOLS)
 
 
-def best_tool(me: ScriptedPlayer, block: int) -> int | None:
+def best_tool(me: Body, block: int) -> int | None:
     """Item id to break a block with: the cheapest tool that harvests it and helps; None if any hand will do."""
     best, best_cost = None, 0.0
     bare = float(MINING_PROGRESS[block, 0])
@@ -50,7 +50,7 @@ def best_tool(me: ScriptedPlayer, block: int) -> int | None:
     return best
 
 
-def hold_for(me: ScriptedPlayer, block: int) -> Skill:
+def hold_for(me: Body, block: int) -> Skill:
     """Take the right tool for a block in hand, or something that does not wear."""
     tool = best_tool(me, block)
     if tool is not None:
@@ -65,7 +65,7 @@ def hold_for(me: ScriptedPlayer, block: int) -> Skill:
     return True
 
 
-def look_at_block(me: ScriptedPlayer, cell: Cell, side: int = -1, reach: float = REACH, patience: int = 26) -> Skill:
+def look_at_block(me: Body, cell: Cell, side: int = -1, reach: float = REACH, patience: int = 26) -> Skill:
     """Bring a block under the crosshair; False if no point of it can be seen from here."""
     out = np.empty(3)
     aimed = False
@@ -93,7 +93,7 @@ def look_at_block(me: ScriptedPlayer, cell: Cell, side: int = -1, reach: float =
     return False
 
 
-def break_block(me: ScriptedPlayer, cell: Cell, clear: bool = True) -> Skill:
+def break_block(me: Body, cell: Cell, clear: bool = True) -> Skill:
     """Mine one block from here; True once the cell holds something else. ``clear``: break what hides it, too."""
     block = get_block(me.grid, *cell)
     if me.digging_price[block] >= 1e8:
@@ -143,7 +143,7 @@ def break_block(me: ScriptedPlayer, cell: Cell, clear: bool = True) -> Skill:
     return get_block(me.grid, *cell) != block
 
 
-def place_block(me: ScriptedPlayer, item: int, cell: Cell, skip: tuple[int, ...] = ()) -> Skill:
+def place_block(me: Body, item: int, cell: Cell, skip: tuple[int, ...] = ()) -> Skill:
     """Put the block of an item into a free cell, against a neighbour that can be seen."""
     out = np.empty(3)
     if not (yield from me.hold(item)):
@@ -177,7 +177,7 @@ def place_block(me: ScriptedPlayer, item: int, cell: Cell, skip: tuple[int, ...]
     return False
 
 
-def use_block(me: ScriptedPlayer, cell: Cell) -> Skill:
+def use_block(me: Body, cell: Cell) -> Skill:
     """Open what a block opens."""
     me.aim_for(RULES.blocks[get_block(me.grid, *cell)], cell)
     if not (yield from look_at_block(me, cell, reach=4.2)):

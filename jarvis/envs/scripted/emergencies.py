@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.fighting import fight, threat
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["emergency"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 
 
 def emergency(me: ScriptedPlayer) -> Skill | None:

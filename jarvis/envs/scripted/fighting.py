@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FOODS", "eat", "fight", "hunt", "kill", "threat"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 CREEPER, SKELETON, SPIDER = RULES.mob("creeper"), RULES.mob("skeleton"), RULES.mob("spider")
 HEIGHT_OF = [0.0] + [RULES.data["mobs"][name]["height"] for name in RULES.mobs]
 MEAT = {"cow": "beef", "pig": "porkchop", "sheep": "mutton", "chicken": "chicken"}
@@ -139,7 +139,7 @@ def wander(me: ScriptedPlayer, kind: int) -> Skill:
     if len(others) and me.random.random() < me.habits.map_sense:
         m = me.world.mobs[others]
         i = int(np.argmin(np.abs(m["x"] - me.position[0]) + np.abs(m["z"] - me.position[2])))
-        x, y, z = me.cell()
+        x, _, z = me.cell()
         dx, dz = float(m["x"][i]) - x, float(m["z"][i]) - z
         part = min(1.0, 26.0 / max(1.0, math.hypot(dx, dz)))
         goal = (x + round(dx * part), int(m["y"][i]), z + round(dz * part))

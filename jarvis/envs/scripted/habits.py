@@ -3,8 +3,8 @@
     Habits.human()   what recordings are made with
     Habits.clean()   straight to the point, for tests and upper bounds
 
-The traps are those a detector of skill boundaries must survive: changes of view that mean nothing, changes of skill that
-cannot be seen, actions given up, pauses, and durations with a long tail.
+The traps are those a detector of skill boundaries must survive: changes of view that mean nothing, changes of skill
+that cannot be seen, actions given up, pauses, and durations with a long tail.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The camera of a person: quick jumps of the eye with a smooth speed, small corrections, slow pursuit, counts of a mouse.
+"""The camera of a person: quick jumps of the eye at a smooth speed, small corrections, slow pursuit, a mouse's counts.
 
     eyes.at(x, y, z)                  # or eyes.face(yaw, pitch); again every tick while the target moves
     pitch, yaw = eyes.step(player)    # degrees of this tick
 
 A jump follows the minimum-jerk profile 10 t^3 - 15 t^4 + 6 t^5, lasts longer the longer it is, ends a little beside its
-target and is corrected. Turns are whole counts of a mouse that moves 0.15 degrees a count, as recordings of people have.
+target and is corrected. Turns are whole counts of a mouse, 0.15 degrees each, as recordings of people have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the player has seen: blocks by kind, which of them proved out of reach, and where its table and furnace stand."""
+"""What the player has seen: blocks by kind, which of them proved out of reach, where its table and furnace stand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["Cell", "Memory"]
 Cell = tuple[int, int, int]
 MOST = 160  # cells remembered of each block
 ALWAYS = (
-    "oak_log", "birch_log", "spruce_log", "coal_ore", "iron_ore", "gold_ore", "diamond_ore", "redstone_ore", "lapis_ore",
-    "crafting_table", "furnace",
+    "oak_log", "birch_log", "spruce_log", "coal_ore", "iron_ore", "gold_ore", "diamond_ore", "redstone_ore",
+    "lapis_ore", "crafting_table", "furnace",
 )  # fmt: skip
 FORGIVE = 1200  # ticks after which a cell that could not be reached is tried again
 

@@ -1,9 +1,10 @@
-"""Getting blocks: going to one that was seen, breaking it, picking up what it drops; looking for more when none is known."""
+"""Getting blocks: going to one that was seen, breaking it, picking up its drops; looking for more of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["collect", "mine", "take_block"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 WORTH = {"diamond_ore": 40.0, "iron_ore": 12.0, "coal_ore": 7.0, "gold_ore": 10.0}
 
 
@@ -74,6 +75,9 @@ def take_block(me: ScriptedPlayer, cell: Cell) -> Skill:
     if not (yield from break_block(me, cell)):
         return False
     me.memory.forget(cell)
+    above = (cell[0], cell[1] + 1, cell[2])
+    if get_block(me.grid, *above) == block and RULES.blocks[block].endswith("_log") and me.reach_of(above) < 5.5:
+        me.memory.note([[*above, block]], me.world.ticks)  # the trunk goes on over the hole, in plain view
     yield from collect(me, near=cell)
     return True
 
@@ -111,7 +115,7 @@ def collect(me: ScriptedPlayer, near: Cell, radius: float = 3.5) -> Skill:
         if not drop["item"] or int(drop["item"]) != item:
             continue
         me.aim_for(RULES.items[item], None, (float(drop["x"]), float(drop["y"]), float(drop["z"])))
-        cell = tuple(int(np.floor(v)) for v in (drop["x"], drop["y"] + 0.1, drop["z"]))
+        cell = (math.floor(drop["x"]), math.floor(drop["y"] + 0.1), math.floor(drop["z"]))
 
         def gone(i: int = i, item: int = item, count: int = count) -> bool:
             return int(me.world.drops["item"][i]) != item or int(me.world.drops["count"][i]) < count

@@ -20,7 +20,8 @@ class Overlays:
     """At most one of them at a time; ``now`` is its name, empty for none."""
 
     def __init__(self, me: ScriptedPlayer) -> None:
-        self.me, self.now, self._left, self._keys = me, "", 0, ()
+        self.me, self.now, self._left = me, "", 0
+        self._keys: tuple[str, ...] = ()
         self._turn = 0.0
         self._way: tuple[float, float] | None = None  # direction of walking during a glance
 

@@ -1,4 +1,4 @@
-"""Ways through the blocks: A* over places to stand, with jumps, drops, swimming, digging and stepping up on placed blocks.
+"""Ways through the blocks: A* over places to stand, with jumps, drops, swimming, digging and stepping up on blocks.
 
 A place is the cell of the feet. The price is ticks. Cells beside lava are never opened, nor the ground under the feet;
 water costs. The search sees the window around the player only.
@@ -63,7 +63,7 @@ def is_floor(grid: Grid, x: int, y: int, z: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def clear_price(grid: Grid, x: int, y: int, z: int, dig: np.ndarray) -> float:
-    """Ticks to make a cell free: 0 if it is, FOREVER if it must not or cannot be opened. dig: (blocks,) ticks by block."""
+    """Ticks to make a cell free: 0 if it is, FOREVER if it must not or cannot be opened. dig: (blocks,) ticks."""
     kind = cell_class(grid, x, y, z)
     if kind == 0 or kind == 2:
         return 0.0
@@ -242,7 +242,7 @@ def search(
 ) -> tuple[int, float]:
     """A way from ``start`` to ``goal`` (3,) int64 cells: fills ``path`` (n, 3), returns (places, ticks).
 
-    kind AT: within ``slack`` columns and ``slack_y`` cells of the goal; REACH: where the goal's block can be pointed at.
+    kind AT: within ``slack`` columns and ``slack_y`` cells of the goal; REACH: where its block can be pointed at.
     Places < 0: no whole way was found among ``most`` places; the path (-places long) leads to the nearest of them.
     """
     ox, oz = (start[0] + goal[0]) // 2 - SIDE // 2, (start[2] + goal[2]) // 2 - SIDE // 2

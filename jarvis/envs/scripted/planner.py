@@ -2,7 +2,7 @@
 
     steps = plan(goals, carried, stations)   # [Step("mine", "#logs", 4), Step("craft", "#planks", 3), ...]
 
-Plans are made anew after every step, so nothing has to be remembered: losing a tool changes the next plan, not this one.
+Plans are made anew after every step, so nothing has to be remembered: losing a tool changes the next plan.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jarvis.world.rules import RULES
 
@@ -82,7 +83,7 @@ def gathered_from(item: str) -> tuple[tuple[str, ...], int | None]:
     return _MINED[item]
 
 
-_RECIPES = {}
+_RECIPES: dict[str, dict[str, Any]] = {}
 for _entry in RULES.data["recipes"]:
     if _entry["result"] not in _NOT_CRAFTED:
         _RECIPES.setdefault(_entry["result"], _entry)
@@ -160,7 +161,7 @@ class _Plan:
             self.steps.append(Step("craft", "#planks", -(-short // 4) * 4))
             self.have["#planks"] += -(-short // 4) * 4
         elif item in _MINED or item == "#coals":
-            blocks, tier = _MINED["coal" if item == "#coals" else item]
+            _, tier = _MINED["coal" if item == "#coals" else item]
             if tier is not None:
                 self.pickaxe(tier)
             self.steps.append(Step("mine", "coal" if item == "#coals" else item, short))

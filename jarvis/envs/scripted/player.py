@@ -6,16 +6,17 @@
         world.tick(action.buttons, action.camera)
         log.append(player.truth)               # what it was doing in this tick, and at what
 
-It plans by the recipes (planner.py), goes for what it has seen (memory.py) or explores (seeking.py), and every skill is a
-generator that yields the keys of one tick. Habits lay pauses, slips and glances over that. Fighting, fleeing and getting
-out of water come first: they end the skill under way, and the next plan starts from whatever is then carried.
+It plans by the recipes (planner.py), goes for what it has seen (memory.py) or explores (seeking.py), and every skill
+is a generator that yields the keys of one tick. Habits lay pauses, slips and glances over that. Fighting, fleeing and
+getting out of water come first: they end the skill under way, and the next plan starts from whatever is then carried.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ from jarvis.world.world import World
 
 __all__ = ["ScriptedPlayer"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 DEEP = {"iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli"}
 KIT = (
     ("stone_pickaxe", 2),

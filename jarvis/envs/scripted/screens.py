@@ -7,8 +7,8 @@ smooth ticks, lands a little beside its middle, and sometimes clicks the wrong s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.looking import COUNT, smooth
 from jarvis.world.menus import LAYOUTS
@@ -16,25 +16,25 @@ from jarvis.world.rules import RULES
 from jarvis.world.screens import PIXELS_PER_DEGREE
 
 if TYPE_CHECKING:
-    from jarvis.envs.scripted.player import ScriptedPlayer
+    from jarvis.envs.scripted.body import Body
 
 __all__ = ["carried", "click", "close", "drag", "move_to", "open_inventory", "put_into", "slot_of", "stack_in", "stow"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 OUTSIDE = (560.0, 180.0)  # a point beside every panel
 
 
-def stack_in(me: ScriptedPlayer, slot: int) -> tuple[int, int, int]:
+def stack_in(me: Body, slot: int) -> tuple[int, int, int]:
     """(item, count, damage) of a slot of the open screen."""
     return me.world.screen.stacks().item(slot)
 
 
-def carried(me: ScriptedPlayer) -> tuple[int, int, int]:
+def carried(me: Body) -> tuple[int, int, int]:
     """(item, count, damage) on the cursor."""
     return me.world.screen.carried
 
 
-def point_at(me: ScriptedPlayer, x: float, y: float, keys: tuple[str, ...] = ()) -> Skill:
+def point_at(me: Body, x: float, y: float, keys: tuple[str, ...] = ()) -> Skill:
     """Bring the cursor to a pixel of the 640 x 360 picture, along a minimum-jerk path."""
     screen = me.world.screen
     far = math.hypot(x - screen.cursor_x, y - screen.cursor_y)
@@ -49,12 +49,12 @@ def point_at(me: ScriptedPlayer, x: float, y: float, keys: tuple[str, ...] = ())
         dx, dy = (x - screen.cursor_x) * share, (y - screen.cursor_y) * share
         most = me.habits.max_turn * PIXELS_PER_DEGREE
         dx, dy = min(most, max(-most, dx)), min(most, max(-most, dy))
-        me.mouse = tuple(round(d / PIXELS_PER_DEGREE / COUNT) * COUNT for d in (dy, dx))
+        me.mouse = (round(dy / PIXELS_PER_DEGREE / COUNT) * COUNT, round(dx / PIXELS_PER_DEGREE / COUNT) * COUNT)
         yield keys
     return True
 
 
-def move_to(me: ScriptedPlayer, slot: int, keys: tuple[str, ...] = ()) -> Skill:
+def move_to(me: Body, slot: int, keys: tuple[str, ...] = ()) -> Skill:
     """Bring the cursor over a slot."""
     screen = me.world.screen
     for attempt in range(4):
@@ -70,7 +70,7 @@ def move_to(me: ScriptedPlayer, slot: int, keys: tuple[str, ...] = ()) -> Skill:
     return screen.is_open and screen.hovered == slot
 
 
-def press(me: ScriptedPlayer, button: str, keys: tuple[str, ...] = ()) -> Skill:
+def press(me: Body, button: str, keys: tuple[str, ...] = ()) -> Skill:
     """Push a mouse button down and let go."""
     for _ in range(1 + int(me.habits.aim_error > 0 and me.random.random() < 0.5)):
         yield (button, *keys)
@@ -78,7 +78,7 @@ def press(me: ScriptedPlayer, button: str, keys: tuple[str, ...] = ()) -> Skill:
     return True
 
 
-def click(me: ScriptedPlayer, slot: int, right: bool = False, shift: bool = False) -> Skill:
+def click(me: Body, slot: int, right: bool = False, shift: bool = False) -> Skill:
     """Click a slot."""
     screen = me.world.screen
     keys = ("sneak",) if shift else ()
@@ -98,7 +98,7 @@ def click(me: ScriptedPlayer, slot: int, right: bool = False, shift: bool = Fals
     return screen.is_open
 
 
-def drag(me: ScriptedPlayer, slots: Sequence[int]) -> Skill:
+def drag(me: Body, slots: Sequence[int]) -> Skill:
     """Hold the right button over several slots: one of what is carried goes to each."""
     if not (yield from move_to(me, slots[0])):
         return False
@@ -110,7 +110,7 @@ def drag(me: ScriptedPlayer, slots: Sequence[int]) -> Skill:
     return True
 
 
-def slot_of(me: ScriptedPlayer, items: Sequence[int], least: int = 1) -> int | None:
+def slot_of(me: Body, items: Sequence[int], least: int = 1) -> int | None:
     """The slot of the open screen's inventory part that holds one of these items, the fullest first."""
     screen = me.world.screen
     stacks = screen.stacks()
@@ -123,7 +123,7 @@ def slot_of(me: ScriptedPlayer, items: Sequence[int], least: int = 1) -> int | N
     return None if best is None else best[1]
 
 
-def empty_slot(me: ScriptedPlayer, item: int = 0) -> int | None:
+def empty_slot(me: Body, item: int = 0) -> int | None:
     """Where a carried stack can be put down: a stack like it with room, else an empty slot, hotbar first."""
     screen = me.world.screen
     stacks = screen.stacks()
@@ -136,7 +136,7 @@ def empty_slot(me: ScriptedPlayer, item: int = 0) -> int | None:
     return next((slot for slot in order if not stacks.item(slot)[0]), None)
 
 
-def stow(me: ScriptedPlayer, home: int | None = None) -> Skill:
+def stow(me: Body, home: int | None = None) -> Skill:
     """Put down what is on the cursor."""
     for _ in range(4):
         item = carried(me)[0]
@@ -152,7 +152,7 @@ def stow(me: ScriptedPlayer, home: int | None = None) -> Skill:
     return not carried(me)[0]
 
 
-def put_into(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], each: int) -> Skill:
+def put_into(me: Body, items: Sequence[int], slots: Sequence[int], each: int) -> Skill:
     """Lay ``each`` of one of the items into every one of the slots."""
     need = each * len(slots)
     source = slot_of(me, items, need)
@@ -183,7 +183,7 @@ def put_into(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], eac
     return all(stack_in(me, slot)[0] in items and stack_in(me, slot)[1] >= each for slot in slots)
 
 
-def runs(me: ScriptedPlayer, slots: Sequence[int]) -> list[list[int]]:
+def runs(me: Body, slots: Sequence[int]) -> list[list[int]]:
     """The slots in chains of direct neighbours, so that a drag along a chain touches no other slot."""
     layout = LAYOUTS[me.world.screen.kind]
     left, chains = list(slots), []
@@ -200,7 +200,7 @@ def runs(me: ScriptedPlayer, slots: Sequence[int]) -> list[list[int]]:
     return chains
 
 
-def finish(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], each: int) -> Skill:
+def finish(me: Body, items: Sequence[int], slots: Sequence[int], each: int) -> Skill:
     """Right-click the slots that have not got enough yet."""
     for slot in slots:
         for _ in range(each):
@@ -212,13 +212,13 @@ def finish(me: ScriptedPlayer, items: Sequence[int], slots: Sequence[int], each:
     return True
 
 
-def more(me: ScriptedPlayer, items: Sequence[int]) -> Skill:
+def more(me: Body, items: Sequence[int]) -> Skill:
     """Pick up another stack of the items."""
     source = slot_of(me, items)
     return source is not None and (yield from click(me, source))
 
 
-def wrong_first(me: ScriptedPlayer, slot: int) -> Skill:
+def wrong_first(me: Body, slot: int) -> Skill:
     """Now and then, pick up the neighbour by mistake and put it back."""
     if me.random.random() >= me.habits.wrong_click:
         return True
@@ -234,7 +234,7 @@ def wrong_first(me: ScriptedPlayer, slot: int) -> Skill:
     return True
 
 
-def open_inventory(me: ScriptedPlayer) -> Skill:
+def open_inventory(me: Body) -> Skill:
     """Press E."""
     if me.world.screen.is_open:
         if me.world.screen.kind == "player":
@@ -249,7 +249,7 @@ def open_inventory(me: ScriptedPlayer) -> Skill:
     return False
 
 
-def close(me: ScriptedPlayer) -> Skill:
+def close(me: Body) -> Skill:
     """Put down what is carried and close the screen."""
     if me.world.screen.is_open and carried(me)[0]:
         yield from stow(me)

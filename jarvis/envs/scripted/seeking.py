@@ -7,8 +7,8 @@ search (``Habits.map_sense``), as the luck of a player who knows where to look; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEPTHS", "glance", "seek"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 # item -> heights between which it is looked for, and the height at which tunnels are dug for it
 DEPTHS = {
     "cobblestone": (5, 127, 50), "coal": (5, 110, 40), "iron_ore": (5, 60, 32), "lapis_lazuli": (5, 26, 14),
@@ -156,14 +156,14 @@ def climb(me: ScriptedPlayer, seen: Callable[[], bool]) -> Skill:
         x, y, z = me.cell()
         if not me.covered() or seen():
             return True
-        best = None
+        best = (1e9, (x, y, z))
         for radius in (6, 12, 20):
             for turn in range(8):
                 tx = x + round(radius * math.cos(turn * math.pi / 4))
                 tz = z + round(radius * math.sin(turn * math.pi / 4))
                 ty = surface(me, tx, tz)
                 cost = abs(ty - y) * 1.0 + radius * 0.5
-                if best is None or cost < best[0]:
+                if cost < best[0]:
                     best = (cost, (tx, ty, tz))
         goal = best[1]
         if goal[1] - y > 14:

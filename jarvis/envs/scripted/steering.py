@@ -6,8 +6,8 @@ Skills are generators: each ``yield`` is one tick and gives the keys held in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.looking import wrap
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jarvis.envs.scripted.player import ScriptedPlayer
 
 Keys = tuple[str, ...]
-Skill = Iterator[Keys]
+Skill = Generator[Keys, None, Any]
 NEVER: Callable[[], bool] = lambda: False  # noqa: E731
 
 

@@ -117,7 +117,7 @@ def _march(
     dy = tiny if abs(dy) < tiny else dy
     dz = tiny if abs(dz) < tiny else dz
     ix, iy, iz = 1.0 / dx, 1.0 / dy, 1.0 / dz
-    x, y, z = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
+    x, y, z = math.floor(ox), math.floor(oy), math.floor(oz)
     sx, sy, sz = (1 if dx > 0 else -1), (1 if dy > 0 else -1), (1 if dz > 0 else -1)
     tx, ty, tz = (x + (dx > 0) - ox) * ix, (y + (dy > 0) - oy) * iy, (z + (dz > 0) - oz) * iz
     ax, ay, az = abs(ix), abs(iy), abs(iz)
@@ -171,9 +171,9 @@ def sees_point(grid: Grid, ox: float, oy: float, oz: float, x: float, y: float, 
     steps = int(math.sqrt(dx * dx + dy * dy + dz * dz) * 5.0) + 1
     for k in range(1, steps):
         t = k / steps
-        cy = int(math.floor(oy + dy * t))
+        cy = math.floor(oy + dy * t)
         if 0 <= cy < HEIGHT:
-            if OPAQUE[grid.blocks[int(math.floor(ox + dx * t)) & MASK, int(math.floor(oz + dz * t)) & MASK, cy]]:
+            if OPAQUE[grid.blocks[math.floor(ox + dx * t) & MASK, math.floor(oz + dz * t) & MASK, cy]]:
                 return False
     return True
 
@@ -188,11 +188,11 @@ def _stops(
     if length < 1e-6:
         return True
     steps = int(length * 24.0) + 2
-    x, y, z = int(math.floor(ox)), int(math.floor(oy)), int(math.floor(oz))
+    x, y, z = math.floor(ox), math.floor(oy), math.floor(oz)
     for k in range(steps + 2):
         t = k / steps
         qx, qy, qz = ox + dx * t, oy + dy * t, oz + dz * t
-        x, y, z = int(math.floor(qx)), int(math.floor(qy)), int(math.floor(qz))
+        x, y, z = math.floor(qx), math.floor(qy), math.floor(qz)
         if x == cx and y == cy and z == cz:
             return True
         if 0 <= y < HEIGHT:
@@ -212,7 +212,7 @@ def _stops(
 def aim_point(
     grid: Grid, ox: float, oy: float, oz: float, x: int, y: int, z: int, reach: float, side: int, out: np.ndarray
 ) -> bool:
-    """A point of block (x, y, z) that can be pointed at from an eye: fills ``out`` (3,), near the middle of a face if it can.
+    """A point of block (x, y, z) that can be pointed at from an eye: fills ``out`` (3,), near a face's middle.
 
     side: only this face (0 -x, 1 +x, 2 -y, 3 +y, 4 -z, 5 +z), or -1 for any.
     """

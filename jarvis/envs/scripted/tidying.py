@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.screens import OUTSIDE, click, close, move_to, open_inventory, point_at, press, stack_in
 from jarvis.world.rules import RULES
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["JUNK", "throw_junk"]
 
-Skill = Iterator[tuple[str, ...]]
+Skill = Generator[tuple[str, ...], None, Any]
 # thrown away first; of those further down a stack is kept
 JUNK = (
     "oak_sapling", "birch_sapling", "spruce_sapling", "wheat_seeds", "dandelion", "poppy", "rotten_flesh", "bone",
-    "egg",    "feather", "granite", "diorite", "andesite", "gravel", "sand", "flint", "gunpowder", "string", "clay_ball",
-    "sandstone", "snowball", "leather", "white_wool", "oak_leaves", "redstone", "lapis_lazuli", "arrow", "dirt",
-    "cobblestone",
+    "egg", "feather", "granite", "diorite", "andesite", "gravel", "sand", "flint", "gunpowder", "string",
+    "clay_ball", "sandstone", "snowball", "leather", "white_wool", "oak_leaves", "redstone", "lapis_lazuli", "arrow",
+    "dirt", "cobblestone",
 )  # fmt: skip
 
 

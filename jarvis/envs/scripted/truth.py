@@ -20,7 +20,7 @@ FOCAL = HEIGHT / 2 / math.tan(math.radians(35.0))  # pixels
 
 @dataclass(frozen=True)
 class Truth:
-    """One tick of the log. ``point`` is (x, y) in pixels of a 640 x 360 picture, None when it is outside or there is none."""
+    """One tick of the log. ``point`` is (x, y) in pixels of a 640 x 360 picture, None when outside."""
 
     tick: int
     coarse: str
