@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 TORCH_INDEX ?=
 BIN = $(VENV)/bin
 
-.PHONY: play test lint install install-dev
+.PHONY: play test test-slow lint install install-dev
 
 play: install
 	$(BIN)/jarvis play --task craft_diamond
@@ -16,6 +16,10 @@ play: install
 test: install-dev
 	$(BIN)/python -m jarvis.world.warm
 	$(BIN)/python -m pytest
+
+# what takes longer: 5,000 ticks in two processes, 100 simulators that hang
+test-slow: install-dev
+	$(BIN)/python -m pytest -m slow
 
 lint: install-dev
 	$(BIN)/ruff check .
