@@ -8,7 +8,7 @@ hard    it must be got ready: everything is in the bag among other things, or mu
 
 Two rules hold for every task. It is possible: the start holds, or the place has, all that is needed. And it cannot
 be had by luck: where one press of a key could be enough, the right thing is one of many in the hotbar and using
-another one fails, or several are asked for. Random play was measured on all of them (docs/EXPERIMENTS.md).
+another one fails, or several are asked for.
 """
 
 from __future__ import annotations
