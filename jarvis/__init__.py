@@ -18,12 +18,8 @@ __all__ = ["__version__", "load_policy", "make"]
 
 def make(env_name: str, task: Any = None, **kwargs: Any) -> Any:
     """The environment registered as `env_name`, ready to be reset. `task` is a Task or the name of one."""
-    from jarvis.envs.registry import make as make_environment
+    from jarvis.app.places import make as make_environment
 
-    if isinstance(task, str):
-        from evaluation.tasks import get
-
-        task = get(task)
     return make_environment(env_name, task=task, **kwargs)
 
 

@@ -26,7 +26,7 @@ from jarvis.world.shapes import BOXES, CROSS, CUBE, CUTOUT, SHAPES
 from jarvis.world.surfaces import AIR, HOLES, LAVA, PANE, PARTS, PLANT, RAY_FIELDS, SHAPE_FLOATS, SOLID, TINTED, WATER
 from jarvis.world.textures import Textures, build_textures, tile_index
 from jarvis.world.view import View
-from jarvis.world.walk import MAP_X, SCENE_FIELDS, SPAN
+from jarvis.world.walk import MAP_X, OUTSIDE, SCENE_FIELDS, SPAN
 
 ASPECT = 16 / 9
 LAVA_BLOCK = RULES.block("lava")
@@ -97,7 +97,8 @@ def build_canvas(width: int, height: int, half_width: float, half_height: float)
         marks=np.zeros(rows * pitch, np.uint8),
         work=np.zeros(2 * rows * pitch, np.uint32),
         starts=np.zeros(2 * rows * pitch, np.uint32),
-        bricks=np.zeros(SPAN * MAP_X, np.uint8),
+        # NOTE: what was never looked at must stop a ray too, or one that grazes the edge of sight runs out of the map
+        bricks=np.full(SPAN * MAP_X, OUTSIDE, np.uint8),
         layers=np.zeros(SPAN * MAP_X, np.uint8),
         face_key=np.zeros(FACES, np.uint32),
         face_tile=np.zeros(FACES, np.int32),
