@@ -114,6 +114,7 @@ def break_block(world: World, x: int, y: int, z: int, tool: int) -> None:
     block = get_block(world.grid, x, y, z)
     meta = int(world.grid.meta[x & MASK, z & MASK, y])
     name = RULES.blocks[block]
+    world.emit("mine_block", name)
     world.player["exhaustion"][0] += RULES.player["exhaustion"]["break_block"]
     harvests = bool(HARVESTS[block, tool])
     contents = world.containers.remove(x, y, z) if block in (ids.FURNACE, ids.CHEST) else []
@@ -121,7 +122,6 @@ def break_block(world: World, x: int, y: int, z: int, tool: int) -> None:
     leaves_water = block == ids.ICE and get_block(world.grid, x, y - 1, z) != ids.AIR
     world.change(x, y, z, ids.WATER if leaves_water else ids.AIR, 0)
     if harvests:
-        world.emit("mine_block", name)
         world.drop_loot(block, meta, tool, x + 0.5, y + 0.5, z + 0.5)
         world.player["xp"][0] += block_xp(block, world.seed, world.next_draw())
     for stack in contents:
