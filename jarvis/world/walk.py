@@ -37,6 +37,7 @@ from jarvis.world.surfaces import (
 VIEW_DISTANCE = 88.0  # metres; further than this there is only sky
 REACH = 12  # bricks on each side of the eye's
 SPAN = 2 * REACH + 1
+MOST_BRICKS = 512  # stretches of bricks that a ray can cross, with room to spare
 LAYERS = 18  # 16 bricks up, one below and one above
 MAP_X, MAP_Z = 1024, 32  # strides of the brick map
 OUTSIDE, OCCUPIED, LAYERED = 2, 1, 3
@@ -180,9 +181,12 @@ def walk(
 
     bx, by, bz = REACH, int(np.floor(oy)) >> 3, REACH
     if start > 0.0:
-        cx, cy, cz = int(ox + t * dx), int(oy + t * dy), int(oz + t * dz)
+        cx, cy, cz = int(np.floor(ox + t * dx)), int(np.floor(oy + t * dy)), int(np.floor(oz + t * dz))
+        if cx < 8 or cz < 8 or cx >= SPAN * 8 - 8 or cz >= SPAN * 8 - 8 or cy < 0 or cy >= 128:
+            # NOTE: where the neighbours were lucky this ray may already be off the map, and would never come back
+            start, t, cx, cy, cz = 0.0, 0.0, REACH << 3, int(np.floor(oy)), REACH << 3
         bx, by, bz = cx >> 3, cy >> 3, cz >> 3
-        if cy < ceiling and cy < 128 and bricks[bx * MAP_X + bz * MAP_Z + by + 1] & OCCUPIED:
+        if start > 0.0 and cy < ceiling and cy < 128 and bricks[bx * MAP_X + bz * MAP_Z + by + 1] & OCCUPIED:
             cell = ((cx + wx) & MASK) << 15 | ((cz + wz) & MASK) << 7 | cy
             if blocks[cell] != 0:  # the rays around it were lucky: from the eye, then
                 start = 0.0
@@ -208,7 +212,7 @@ def walk(
     wet = scene[EYE_WET] > 0.0
     if wet:
         mixed = True
-    while True:
+    for _ in range(MOST_BRICKS):
         state = bricks[brick]
         if state == OCCUPIED:
             bricks[brick] = LAYERED
