@@ -23,6 +23,7 @@ import numpy as np
 if TYPE_CHECKING:
     from jarvis.world.world import World
 
+LONGEST = 300  # seconds for a group; what takes longer is left to numba's own way
 ORDER = ("picture", "bodies", "blocks", "land")  # the longest first
 
 
@@ -64,7 +65,11 @@ def _compile(group: str) -> bool:
     """Compile a group in a process of its own."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     command = [sys.executable, "-m", "jarvis.world.warm", group]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True).returncode == 0
+    environment = os.environ | {"PYTHONPATH": path}
+    try:
+        return subprocess.run(command, env=environment, capture_output=True, timeout=LONGEST).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
 
 
 # what each process compiles: every kernel that Python calls is called once
@@ -120,7 +125,15 @@ def _picture() -> None:
     drops["item"][0], drops["count"][0], drops["z"][0], drops["y"][0] = RULES.item("stick"), 1, 3.0, 64.0
     missiles["kind"][0], missiles["z"][0], missiles["y"][0] = 1, 3.0, 65.0
     view = View(
-        y=66.0, mobs=mobs, drops=drops, missiles=missiles, pointed=(0, 60, 3), cracked=(0, 60, 3), crack_stage=4
+        x=0.5,
+        y=65.62,
+        z=0.5,
+        mobs=mobs,
+        drops=drops,
+        missiles=missiles,
+        pointed=(0, 60, 3),
+        cracked=(0, 60, 3),
+        crack_stage=4,
     )
     slots, player = empty_slots(), np.zeros(1, PLAYER)
     slots[36] = RULES.item("wooden_pickaxe"), 1, 5
