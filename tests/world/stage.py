@@ -1,11 +1,14 @@
 """A bare plain to try the world's rules on: everything happens through World.tick, scenes are set by hand."""
 
 import math
+from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 
 from jarvis.core.actions import BUTTON_INDEX, BUTTONS
 from jarvis.core.start_states import StartState
+from jarvis.world.chunks import Chunks
 from jarvis.world.inventory import HOTBAR
 from jarvis.world.layout import MASK, get_block
 from jarvis.world.rules import RULES
@@ -22,7 +25,8 @@ class Stage:
         self.world = World()
 
     def begin(self, seed=0, time=6000):
-        self.world.reset(seed, StartState(time=time, weather="clear"), flat=True)
+        with patch("jarvis.world.world.Chunks", partial(Chunks, load_radius=2)):  # a stage is small, and soon set
+            self.world.reset(seed, StartState(time=time, weather="clear"), flat=True)
         self.events = []
         return self
 
