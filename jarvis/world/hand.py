@@ -68,6 +68,7 @@ def _turn(axes: Pointer, which: int, degrees: float) -> None:
 @njit(cache=True, nogil=True)
 def place_hand(
     row: np.ndarray,
+    axes: np.ndarray,
     camera: np.ndarray,
     held: int,
     block: int,
@@ -84,17 +85,17 @@ def place_hand(
 ) -> None:
     """Fill ``row`` (COLUMNS,) with the box the hand shows (render_bodies.py says what the columns are).
 
-    ``block`` is the block that ``held`` looks like or 0, ``held_box`` its row of held_boxes; ``icon`` and ``arm`` are
-    pictures.
+    ``axes`` (9 or more,) float64 is scratch. ``block`` is the block that ``held`` looks like or 0, ``held_box`` its row
+    of held_boxes; ``icon`` and ``arm`` are pictures.
     """
     root = math.sin(math.sqrt(swing) * math.pi)
     speed = min(speed, 1.0)
     x = -0.35 * root + 0.035 * speed * math.sin(phase)
     y = 0.18 * math.sin(math.sqrt(swing) * 2.0 * math.pi) - 0.6 * (1.0 - raised) - 0.03 * speed * abs(math.cos(phase))
     z = 0.18 * math.sin(swing * math.pi)
-    store = np.zeros(9)
-    axes, row, camera, faces = pointer(store), pointer(row), pointer(camera), pointer(faces)
-    axes[0], axes[4], axes[8] = 1.0, 1.0, 1.0
+    axes, row, camera, faces = pointer(axes), pointer(row), pointer(camera), pointer(faces)
+    for n in range(9):
+        axes[n] = 1.0 if n % 4 == 0 else 0.0
     row[24] = 0.0
     for face in range(6):
         row[15 + face] = arm if held == 0 else faces[block * 96 + face] if block > 0 else icon

@@ -35,7 +35,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import boolean, float64, int64, njit, typeof, uint64, void
 
+from jarvis.world import kernel_cache
 from jarvis.world.rules import RULES
+
+kernel_cache.settle()
 
 WINDOW = 256  # columns kept along x and along z
 MASK = WINDOW - 1

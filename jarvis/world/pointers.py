@@ -3,6 +3,10 @@
 An array costs a kernel seven words per call, a test for a negative index per access and, between functions, two
 atomic reference counts; a pointer costs one word and nothing else. Nothing checks its bounds, and it must not outlive
 its array.
+
+NOTE: an array made inside a kernel is freed after its last use, and taking its pointer may well be that. So pointers
+are taken of a kernel's arguments only, which its caller keeps; tests/world/test_pointers.py holds the kernels to it,
+and runs them on arrays with every index checked.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class Renderer:
             ]
         )
         self.bodies = BodyModels(*(getattr(self.models, name) for name in BodyModels._fields))
-        self.boxes = np.zeros((MAX_BOXES, COLUMNS))
+        self.boxes, self.axes = np.zeros((MAX_BOXES, COLUMNS)), np.zeros(12)
         self.held_boxes = held_boxes()
         self.canvas = build_canvas(width, height, self.half_width, self.half_height)
         self.glow = np.zeros(256 * 3, np.float32)
@@ -186,11 +186,11 @@ class Renderer:
             self._mark(grid, view, frame, shape)
         held = int(self.item_block[view.held])
         draw_bodies(
-            self.boxes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera, self.item_block,
-            self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, tick, self.look.texels, self.glow,
-            self.sky, frame, self.canvas.depth, self.canvas.keys, *shape, bool(view.hand), int(view.held), held,
-            self.held_boxes[held], self.skin_base + self.models.arm_tile, bright, float(view.swing), float(view.raised),
-            float(view.using), float(view.walk_phase), float(view.walk_speed),
+            self.boxes, self.axes, view.mobs, view.drops, view.missiles, self.bodies, grid.light, self.camera,
+            self.item_block, self.look.faces, self.missile_tiles, self.skin_base, self.icon_base, tick,
+            self.look.texels, self.glow, self.sky, frame, self.canvas.depth, self.canvas.keys, *shape, bool(view.hand),
+            int(view.held), held, self.held_boxes[held], self.skin_base + self.models.arm_tile, bright,
+            float(view.swing), float(view.raised), float(view.using), float(view.walk_phase), float(view.walk_speed),
         )  # fmt: skip
         if view.burning:
             draw_flames(frame, self.look.texels, tile_index("fire"), self.height, self.width, tick)
@@ -291,6 +291,7 @@ def draw_world(
 @njit(cache=True, nogil=True)
 def draw_bodies(
     boxes: np.ndarray,
+    axes: np.ndarray,
     mobs: np.ndarray,
     drops: np.ndarray,
     missiles: np.ndarray,
@@ -327,6 +328,7 @@ def draw_bodies(
     """Bodies and the hand in one call."""
     count = place_bodies(
         boxes,
+        axes,
         mobs,
         drops,
         missiles,
@@ -348,6 +350,7 @@ def draw_bodies(
     if hand:
         place_hand(
             boxes[0],
+            axes,
             camera,
             held,
             block,

@@ -140,6 +140,7 @@ def _hidden(
 @njit(cache=True, nogil=True)
 def place_bodies(
     boxes: np.ndarray,
+    axes: np.ndarray,
     mobs: np.ndarray,
     drops: np.ndarray,
     missiles: np.ndarray,
@@ -159,12 +160,12 @@ def place_bodies(
 ) -> int:
     """Fill ``boxes`` with all bodies within sight, but for mobs hidden behind blocks; returns how many rows there are.
 
-    ``tiles`` are the pictures of an arrow's shaft and feathers, of a snowball and of an egg.
+    ``axes`` (12,) float64 is scratch. ``tiles`` are the pictures of an arrow's shaft and feathers, of a snowball and
+    of an egg.
     """
     room = boxes.size - 2 * COLUMNS
     at = mobs.size * 0  # NOTE: not a literal 0, which numba would compile the helpers a second time for
-    store = np.zeros(12)
-    axes, out = pointer(store), pointer(boxes)
+    axes, out = pointer(axes), pointer(boxes)
     sizes, offsets, pivots, rests = (
         pointer(models.size),
         pointer(models.offset),

@@ -8,17 +8,16 @@ here is left to numba's own way.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
+
+from jarvis.world.kernel_cache import mark
 
 if TYPE_CHECKING:
     from jarvis.world.world import World
@@ -27,24 +26,9 @@ LONGEST = 300  # seconds for a group; what takes longer is left to numba's own w
 ORDER = ("picture", "bodies", "blocks", "land")  # the longest first
 
 
-def _stamp() -> Path | None:
-    """The mark of a warm cache: its name changes with code, numba and processor. None if nothing can be cached."""
-    from jarvis.world import light
-
-    folder = getattr(light.relight.stats, "cache_path", None)
-    if folder is None:
-        return None
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {numba.config.CPU_NAME}".encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        state = file.stat()
-        digest.update(f"{file.name} {state.st_size} {state.st_mtime_ns}".encode())
-    digest.update((Path(__file__).parent / "data/rules.json").read_bytes())
-    return Path(folder) / f"warm-{digest.hexdigest()[:16]}"
-
-
 def is_warm() -> bool:
     """Whether every kernel is in the cache, or nothing can be done about it."""
-    stamp = _stamp()
+    stamp = mark("warm")
     return stamp is None or stamp.exists()
 
 
@@ -52,7 +36,7 @@ def prepare() -> bool:
     """Compile whatever is missing, as many groups at once as there are cores; whether there was anything to do."""
     if is_warm():
         return False
-    stamp = _stamp()
+    stamp = mark("warm")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         good = list(pool.map(_compile, ORDER))
     if all(good) and stamp is not None:
