@@ -44,6 +44,7 @@ __all__ = [
     "VideoStatus",
     "VideoWriter",
     "check_video",
+    "local_file",
     "open_video",
     "resize",
 ]
@@ -176,14 +177,13 @@ def _open_container(path: str) -> Any:
     return av.open(f"file:{path}", options=options, metadata_errors="replace")
 
 
-def _local_file(path: Pathlike) -> str:
+def local_file(path: Pathlike) -> str:
+    """The absolute path of a file that is there, whatever it holds. VideoError for addresses, folders and nothing."""
     text = os.fspath(path)
     if not os.path.isfile(text):
         if "://" in text or text.partition(":")[0] in {"http", "https", "rtmp", "rtsp", "concat", "data", "pipe"}:
             raise VideoError(f"{text}: an address; only local files are read, so download it first")
         raise VideoError(f"{text}: " + ("a folder, expected a video file" if os.path.isdir(text) else "no such file"))
-    if not os.path.getsize(text):
-        raise VideoError(f"{text}: empty")
     return os.path.abspath(text)
 
 
@@ -197,7 +197,9 @@ class AvReader:
     """PyAV on one thread: with more, a corrupt file decodes differently each time."""
 
     def __init__(self, path: Pathlike) -> None:
-        self.path = _local_file(path)
+        self.path = local_file(path)
+        if not os.path.getsize(self.path):
+            raise VideoError(f"{self.path}: empty")
         self.status = VideoStatus()
         self.info = self._probe()
 
