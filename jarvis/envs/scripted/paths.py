@@ -255,6 +255,7 @@ def search(
     reach_slack = 3 if kind == REACH else slack
     count = _push(heap_f, heap_n, 0, 0.0, here)
     best, best_far, end = here, 1e18, -1
+    quick = dig[grid.blocks[gx & MASK, gz & MASK, min(max(gy, 0), HEIGHT - 1)]] < 30.0
     opened = 0
     moves = np.empty((32, 4))
     while count > 0 and opened < most:
@@ -272,7 +273,8 @@ def search(
             if abs(x - gx) <= slack and abs(z - gz) <= slack and abs(y - gy) <= slack_y:
                 end = node
                 break
-        else:
+        elif quick or cell_class(grid, x, y, z) != 2:
+            # what takes long is not broken while swimming
             fx, fy, fz = gx - x, gy - y, gz - z
             side = abs(fx) + abs(fz)
             if (side == 1 and -1 <= fy <= 2) or (side == 0 and fy == 2):
