@@ -27,7 +27,7 @@ from jarvis.world import pointers
 
 @numba.njit
 def pointer(array):
-    return array
+    return array.reshape(-1)
 
 
 pointers.pointer = pointer
