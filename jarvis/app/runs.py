@@ -23,7 +23,7 @@ from jarvis.core.files import read_json_lines
 from jarvis.core.tasks import Task
 from jarvis.envs.registry import make as make_environment
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "PARTIAL", "PlayConfig", "play"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "PARTIAL", "PlayConfig", "compile_kernels", "play"]
 
 DONE, FAILED, PARTIAL, INTERRUPTED = 0, 1, 3, 130  # exit codes
 
@@ -80,10 +80,10 @@ def play(
 
             about = {"policy": config.policy, "environment": config.env, "episodes": config.episodes}
             page = Page(human=human, about=about, port=config.port)
-        if config.env == "voxel":
-            _compile_kernels(say)
         try:
             policy = load_policy(config.policy, **({"hands": page.hands} if human and page else {}))
+            if config.env == "voxel":
+                compile_kernels(say)
             env = _environment(config.env, options, task)
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -128,7 +128,8 @@ def play(
     return DONE if not aborted else FAILED if aborted == len(lines) else PARTIAL
 
 
-def _compile_kernels(say: Callable[[str], None]) -> None:
+def compile_kernels(say: Callable[[str], None]) -> None:
+    """Compiles what the voxel world needs, unless an earlier run has; says so, because it takes a while."""
     from jarvis.world import warm
 
     if not warm.is_warm():

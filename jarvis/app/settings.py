@@ -13,7 +13,7 @@ and `--set` over the file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,16 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def settle(config: str | Path | None, assignments: Iterable[str], known: Iterable[str]) -> dict[str, Any]:
-    """The settings of a file and of `--set`, checked against the names that a command knows."""
-    known = list(known)
+def settle(
+    config: str | Path | None, assignments: Iterable[str], known: Collection[str] | None = None
+) -> dict[str, Any]:
+    """The settings of a file and of `--set`, checked against the names that a command knows; None: any name will do."""
     settings: dict[str, Any] = {}
     if config is not None:
         settings = {key.replace("-", "_"): value for key, value in read_config(config).items()}
     for text in assignments:
         settings = merge(settings, parse_assignment(text))
     for key in settings:
-        if key not in known:
+        if known is not None and key not in known:
             raise UnknownNameError("setting", key, nearest_names(key, known), str(config or "--set"))
     return settings

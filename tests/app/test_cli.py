@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -56,6 +58,29 @@ def test_help_loads_nothing_heavy(arguments):
 def test_the_version_is_the_package_s(capsys):
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"jarvis {jarvis.__version__}\n"
+
+
+def every_command(table, *above):
+    for name, (target, words) in table.items():
+        if isinstance(target, dict):
+            yield from every_command(target, *above, name)
+        else:
+            yield (*above, name), target, words
+
+
+@pytest.mark.parametrize(("path", "module", "words"), every_command(cli.COMMANDS), ids=lambda value: str(value))
+def test_every_command_of_the_table_is_there_and_takes_what_all_take(capsys, path, module, words):
+    function = getattr(importlib.import_module(f"jarvis.app.commands.{module}"), module)
+    assert function.__doc__.splitlines()[0] == words and len(words) <= 62  # not cut in 80 columns
+    assert {"seed", "as_json", "config", "assignments"} <= set(inspect.signature(function).parameters)
+    assert cli.main([*path, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert words in " ".join(shown.split()) and "--json" in shown and "--set" in shown
+
+
+def test_every_module_of_commands_is_in_the_table():
+    here = {path.stem for path in (ROOT / "jarvis/app/commands").glob("*.py")} - {"__init__", "options"}
+    assert here == {module for _, module, _ in every_command(cli.COMMANDS)}
 
 
 def test_without_a_command_it_shows_help(capsys):

@@ -1,0 +1,79 @@
+"""jarvis play --task craft_diamond"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jarvis.app.commands.options import (
+    Assignments,
+    Config,
+    Json,
+    Seed,
+    environment_names,
+    policy_names,
+    print_json,
+    settings_of,
+    takes_settings,
+    task_names,
+    to_log,
+    to_person,
+)
+
+
+@takes_settings("env_options")
+def play(
+    ctx: typer.Context,
+    task: Annotated[
+        str, typer.Option("--task", metavar="NAME", help="What to do: see `jarvis tasks`.", autocompletion=task_names)
+    ],
+    env: Annotated[
+        str,
+        typer.Option(
+            "--env", metavar="NAME", help="voxel, minerl, minestudio or crafter.", autocompletion=environment_names
+        ),
+    ] = "voxel",
+    policy: Annotated[
+        str,
+        typer.Option(
+            "--policy", metavar="SPEC", help="random, noop, replay:FILE or human.", autocompletion=policy_names
+        ),
+    ] = "random",
+    episodes: Annotated[int, typer.Option("--episodes", min=1, help="How many; each has the next seed.")] = 1,
+    max_ticks: Annotated[
+        int | None,
+        typer.Option("--max-ticks", min=1, help="Ends an episode, 20 a second; else the task does."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where files go; else the next free runs/TASK_000.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in DIR.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it live on a local page, in real time.")] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of the page; 0 takes a free one.")] = 0,
+    width: Annotated[
+        int | None, typer.Option("--width", min=1, help="Of the picture; else the environment's own.")
+    ] = None,
+    height: Annotated[int | None, typer.Option("--height", min=1, help="Likewise.")] = None,
+    seed: Seed = None,
+    as_json: Json = False,
+    config: Config = None,
+    assignments: Assignments = None,
+) -> int:
+    """Play a task, and write a video and the results.
+
+    The episode k has the seed SEED + k; SEED is 0 if it is not given, or that of the episode that is replayed.
+    An interrupted run goes on with what is missing when it is started again with the same options.
+    """
+    from jarvis.app.runs import PlayConfig
+    from jarvis.app.runs import play as run
+    from jarvis.app.settings import SettingsError
+
+    env_options = settings_of(ctx).get("env_options") or {}
+    if not isinstance(env_options, dict):
+        raise SettingsError(f"env_options: {env_options!r:.100}, expected a mapping such as env_options.fov=90")
+    asked = PlayConfig(
+        task, env, policy, episodes, seed, max_ticks, out, overwrite, watch, port, width, height, env_options
+    )
+    return run(asked, to_log if as_json else to_person, print_json if as_json else None)
