@@ -22,7 +22,7 @@ import numpy as np
 
 from jarvis.core.errors import UnknownNameError, nearest_names
 
-__all__ = ["SELECTORS", "LearningProgress", "SelfEvolving", "Selector", "Uniform", "choose", "make_selector"]
+__all__ = ["SELECTORS", "LearningProgress", "Selector", "SelfEvolving", "Uniform", "choose", "make_selector"]
 
 SELECTORS = ("learning_progress", "uniform", "sec")
 
@@ -86,22 +86,29 @@ class LearningProgress:
         self.window, self.margin, self.bonus, self.rest, self.gate = window, margin, bonus, rest, gate
         self._recent: dict[str, deque[bool]] = {}
         self._count: dict[str, int] = {}
+        self._rate: dict[str, float] = {}
+        self._progress: dict[str, float] = {}
         self._total = 0
 
     def update(self, goal: str, successes: Sequence[bool]) -> None:
         """Remembers the attempts."""
-        self._recent.setdefault(goal, deque(maxlen=2 * self.window)).extend(successes)
+        recent = self._recent.setdefault(goal, deque(maxlen=2 * self.window))
+        recent.extend(successes)
         self._count[goal] = self._count.get(goal, 0) + len(successes)
         self._total += len(successes)
+        newest = list(recent)[-self.window :]
+        self._rate[goal] = sum(newest) / len(newest) if newest else 0.0
+        self._progress[goal] = self._moved(list(recent))
 
     def rate(self, goal: str) -> float:
         """Of the newest attempts, at most `window` of them; 0 if there are none."""
-        newest = list(self._recent.get(goal, ()))[-self.window :]
-        return sum(newest) / len(newest) if newest else 0.0
+        return self._rate.get(goal, 0.0)
 
     def progress(self, goal: str) -> float:
         """How far the rate of the newer half is from that of the older, less what chance may do."""
-        attempts = list(self._recent.get(goal, ()))
+        return self._progress.get(goal, 0.0)
+
+    def _moved(self, attempts: Sequence[bool]) -> float:
         half = len(attempts) // 2
         if half < 8:
             return 0.0

@@ -4,8 +4,9 @@
     student.attempt("make_stone_pickaxe")        # True or False; practice changes the student
     student.mastered                             # of the 22 real skills
 
-A skill grows by success, a little by near misses, and fades slowly. An attempt needs the skill itself and, less sharply,
-those before it. Beside the real ones there are impossible goals (never), coins (half the time) and trivial ones (98 %).
+A skill grows by success, a little by near misses, and fades slowly. An attempt needs the skill itself and, less
+sharply, those before it. Beside the real ones there are impossible goals (never), coins (half the time) and trivial
+ones (98 %).
 It is a regression test for selectors and no evidence about any game.
 """
 
@@ -58,7 +59,9 @@ class ToyStudent:
         return sum(skill > 0.8 for skill in self.skill.values())
 
 
-def study(selector: Selector, student: ToyStudent, seed: int, attempts: int = 12000, group: int = 8) -> dict[str, float]:
+def study(
+    selector: Selector, student: ToyStudent, seed: int, attempts: int = 12000, group: int = 8
+) -> dict[str, float]:
     """Practises by the selector. Returns how many skills are mastered, when all were, and the share of useless work."""
     random = generator(seed, "toy", "choice")
     wasted, complete = 0, float("nan")
