@@ -149,7 +149,7 @@ def summary(suite: Suite, lines: list[dict[str, Any]]) -> dict[str, Any]:
             for line in finished
             if not line["success"]
         ],
-        "aborted": [line for line in lines if "aborted" in line],
+        "aborted": dict(Counter(line["aborted"] for line in lines if "aborted" in line)),
     }
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from jarvis.core.actions import BUTTON_INDEX
 from jarvis.core.errors import UnknownNameError
-from jarvis.core.goals import Count, Goal
+from jarvis.core.goals import At, Count, Goal, Have, Without
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted import Habits, ScriptedPlayer
+from jarvis.envs.scripted.goals import Want, wants_of
 from jarvis.envs.scripted.looking import COUNT, Eyes, wrap
 from jarvis.envs.scripted.planner import plan
 from jarvis.envs.scripted.truth import project
@@ -72,15 +73,42 @@ def test_unknown_goals_are_refused_with_the_nearest(goal):
         ScriptedPlayer(goal, 1)
 
 
-def test_goals_out_of_its_reach_are_refused_at_once():
-    with pytest.raises(ValueError, match="bread"):
-        ScriptedPlayer("bread", 1)
+def test_goals_without_a_way_are_refused_at_the_first_tick():
+    player = ScriptedPlayer("baked_potato", 1)
+    with pytest.raises(ValueError, match="potato"):
+        player.act(new_world(1, flat=True))
 
 
-def test_a_task_is_a_goal():
-    task = Task("t", Goal("craft a chest", Count("craft_item", "chest", 2)))
-    player = ScriptedPlayer(task, 1)
-    assert (player.goal, player.goal_count) == ("chest", 2)
+@pytest.mark.parametrize(
+    ("predicate", "want"),
+    [
+        (Count("craft_item", "chest", 2), Want("make", ("chest",), 2, "craft_item")),
+        (Count("pickup", "coal", 4), Want("gather", ("coal",), 4, "pickup")),
+        (Count("mine_block", "obsidian"), Want("mine", ("obsidian",), 1, "mine_block")),
+        (Count("kill_entity", "cow", 2), Want("kill", ("cow",), 2, "kill_entity")),
+        (Count("use_item", "torch"), Want("place", ("torch",), 1, "use_item")),
+        (Count("use_item", "bread"), Want("eat", ("bread",), 1, "use_item")),
+        (Have("birch_log|oak_log|spruce_log", 3), Want("have", ("#logs",), 3)),
+        (Have("lava_bucket", 1), Want("fill", ("lava_bucket",), 1)),
+    ],
+)
+def test_a_predicate_is_a_want(predicate, want):
+    assert wants_of(predicate) == wants_of(Task("t", Goal("words", predicate))) == (want,)
+
+
+def test_wool_without_killing_is_shorn():
+    wool = Without(Count("pickup", "white_wool", 1), Count("kill_entity", "sheep", 1))
+    assert [want.how for want in wants_of(wool)] == ["shear"]
+
+
+def test_what_must_not_be_used_is_known():
+    goal = Goal("place a torch", Without(Count("use_item", "torch", 1), Count("use_item", "dirt|gravel", 1)))
+    assert ScriptedPlayer(goal, 1).banned == {"dirt", "gravel"}
+
+
+def test_goals_that_are_no_play_are_refused():
+    with pytest.raises(ValueError, match="y_below"):
+        ScriptedPlayer(Goal("go down", At(y_below=20)), 1)
 
 
 def test_habits_are_checked():

@@ -15,7 +15,7 @@ import numpy as np
 from jarvis.envs.scripted.digging import TOOL_IDS, place_block
 from jarvis.envs.scripted.habits import Habits
 from jarvis.envs.scripted.looking import Eyes, wrap
-from jarvis.envs.scripted.memory import Cell, Memory
+from jarvis.envs.scripted.memory import SIX, Cell, Memory
 from jarvis.envs.scripted.paths import Finder, cell_class
 from jarvis.envs.scripted.planner import GROUPS, PICKAXES, gathered_from, tool_tier
 from jarvis.envs.scripted.screens import click, close, move_to, open_inventory, slot_of
@@ -37,7 +37,6 @@ SCAN_TICKS = 4  # between two looks at the picture
 LATELY = 100  # ticks for which a mob out of sight is remembered
 FILLERS = ("cobblestone", "dirt", "andesite", "diorite", "granite", "sandstone")
 NEVER_DUG = ("crafting_table", "furnace", "chest", "bedrock", "obsidian", "water", "lava", "white_bed", "oak_door")
-SIX = ((1, 0, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0))
 WATERY = {RULES.block("sand"), RULES.block("clay"), RULES.block("gravel"), RULES.block("dirt")}
 KEPT = ("coal", "iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli", "stick", "apple", "iron_ingot",
         "crafting_table", "furnace", "torch", "charcoal", "string", "arrow", "flint")  # fmt: skip
@@ -48,8 +47,8 @@ class Body:
 
     CHASE = GOAL_CHASE
 
-    def __init__(self, habits: Habits, random: np.random.Generator) -> None:
-        self.habits, self.random = habits, random
+    def __init__(self, habits: Habits, random: np.random.Generator, fov: float = 70.0) -> None:
+        self.habits, self.random, self.fov = habits, random, fov
         self.world: World = None  # type: ignore[assignment]  # bound by the first act
         self.eyes = Eyes(habits, random)
         self.memory = Memory()
@@ -57,14 +56,16 @@ class Body:
         self.mouse: tuple[float, float] | None = None  # (pitch, yaw) of this tick, if a skill moves the mouse itself
         self.heading: float | None = None  # radians, where exploration goes
         self.gaze = 0.0  # degrees added to the pitch of walking
-        self.goal = ""
+        self.reserved: frozenset[str] = frozenset()  # what the goal is about, and what it is made of
+        self.banned: frozenset[str] = frozenset()  # what must not be used
+        self.mined: frozenset[str] = frozenset()  # blocks that the goal is to break
         self.last_click, self.last_click_tick = -1, -100
         self.forget_place()
         self._found = np.zeros((FOUND, 4), np.int32)
         self.mob_seen = np.zeros(MAX_MOBS, np.uint8)
         self._mob_last = np.full(MAX_MOBS, -(10**6), np.int64)
         self._mob_uid = np.zeros(MAX_MOBS, np.int64)
-        self._scans = 0
+        self._scans, self._tan_up = 0, math.tan(math.radians(fov / 2))
         self._held_bytes = b""
         self._counts: dict[str, int] = {}
         self.carried_ids: list[int] = []
@@ -80,6 +81,7 @@ class Body:
         self.given_up: dict[int, int] = {}  # mob uid -> until which tick
         self.drop_tries: dict[int, int] = {}
         self.own: set[Cell] = set()  # tables and furnaces of one's own
+        self.glanced: Cell | None = None  # where the player last looked about
         self._torch_tick = -1000
         self._eye_buffer = np.zeros(3)
 
@@ -126,7 +128,7 @@ class Body:
             dark = sky_darkening(world.time, world.raining)
             count = look_around(
                 world.grid, self._eye_buffer, float(self.p["yaw"]), float(self.p["pitch"]), dark, self.memory.want,
-                world.mobs, self._scans, self._found, self.mob_seen,
+                world.mobs, self._scans, self._tan_up, self._found, self.mob_seen,
             )  # fmt: skip
             if count:
                 self.memory.note(self._found[:count].tolist(), world.ticks)
@@ -157,9 +159,8 @@ class Body:
             for item in self.carried_ids:
                 if item in TOOL_IDS:
                     progress = max(progress, float(MINING_PROGRESS[block, item]))
-            price[block] = (
-                1e9 if progress <= 0 or name in NEVER_DUG else 7.0 + (0.0 if math.isinf(progress) else 1.0 / progress)
-            )
+            spared = name in NEVER_DUG and name not in self.mined
+            price[block] = 1e9 if progress <= 0 or spared else 7.0 + (0.0 if math.isinf(progress) else 1.0 / progress)
 
     def mobs_in_sight(self, lately: bool = False) -> list[int]:
         """Indices of mobs in view, or seen in the last seconds."""
@@ -312,7 +313,8 @@ class Body:
 
     def filler(self) -> int | None:
         """A block to fill holes with."""
-        return next((RULES.item(name) for name in FILLERS if self.count(name)), None)
+        spare = [name for name in FILLERS if self.count(name) and name not in self.banned | self.reserved]
+        return RULES.item(spare[0]) if spare else None
 
     def wears_out(self, item: str) -> bool:
         """Whether no pickaxe is left that can gather an item."""
@@ -321,16 +323,12 @@ class Body:
 
     def worth_having(self) -> list[int]:
         """Items that are picked up."""
-        names = [*KEPT, *GROUPS["#logs"], *PICKAXES, *(name for name in RULES.data["foods"]), self.goal]
+        names = [*KEPT, *GROUPS["#logs"], *PICKAXES, *(name for name in RULES.data["foods"])]
         if self.count("cobblestone") < 48:
             names.append("cobblestone")
-        for group in GROUPS.values():
-            if self.goal in group:
-                names += group
-        names += self.extra_items
+        for name in self.reserved:
+            names += GROUPS.get(name, (name,))
         return [RULES.item_id[name] for name in names if name in RULES.item_id]
-
-    extra_items: tuple[str, ...] = ()
 
     def on_hotbar(self, item: str) -> bool:
         """Whether an item is one key away."""
@@ -490,9 +488,9 @@ class Body:
         if self.world.screen.is_open:
             shown = self._slot_point
         elif point is not None:
-            shown = project(self.p, *point)
+            shown = project(self.p, *point, self.fov)
         elif cell is not None:
-            shown = project(self.p, cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5)
+            shown = project(self.p, cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5, self.fov)
         else:
             shown = None
         return Truth(self.world.ticks, self._coarse, self._fine, name, cell, mob, shown, habit)

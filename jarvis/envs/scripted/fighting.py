@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from jarvis.envs.scripted.mining import collect
 from jarvis.envs.scripted.paths import AT
 from jarvis.envs.scripted.seeking import glance, roam
-from jarvis.envs.scripted.steering import heading_keys, walk_to
+from jarvis.envs.scripted.steering import NEVER, heading_keys, walk_to
 from jarvis.world.combat import HOSTILE
 from jarvis.world.rules import RULES
 
@@ -160,18 +160,25 @@ def prey(me: ScriptedPlayer, kinds: tuple[int, ...], radius: float) -> int:
     return best
 
 
-def hunt(me: ScriptedPlayer, index: int) -> Skill:
-    """Run a mob down and pick up what it leaves."""
+def hunt(
+    me: ScriptedPlayer,
+    index: int,
+    doing: str = "",
+    key: str = "attack",
+    tool: str | None = None,
+    over: Callable[[], bool] = NEVER,
+) -> Skill:
+    """Run a mob down and kill it, or press another key on it until it is ``over``; pick up what it leaves."""
     m = me.world.mobs[index]
     uid, kind = int(m["uid"]), int(m["kind"])
-    me.do(f"kill {RULES.mobs[kind - 1]}", "walk")
-    tool = weapon(me)
+    me.do(doing or f"kill {RULES.mobs[kind - 1]}", "walk")
+    tool = tool or weapon(me)
     if tool is not None and me.on_hotbar(tool):
         yield from me.hold(RULES.item(tool))
     wait = speed_of(tool)
     last = me.cell()
     for attempt in range(40):
-        if int(m["uid"]) != uid or m["death_ticks"] or not m["kind"]:
+        if over() or int(m["uid"]) != uid or m["death_ticks"] or not m["kind"]:
             break
         x, y, z = float(m["x"]), float(m["y"]), float(m["z"])
         last = (math.floor(x), math.floor(y), math.floor(z))
@@ -186,9 +193,9 @@ def hunt(me: ScriptedPlayer, index: int) -> Skill:
             if not (yield from walk_to(me, last, AT, 2, 2, until=close, most=2500, tries=1)) and attempt > 3:
                 break
             continue
-        me.fine("hit")
+        me.fine("hit" if key == "attack" else "use")
         for _ in range(12):
-            if m["death_ticks"] or int(m["uid"]) != uid:
+            if over() or m["death_ticks"] or int(m["uid"]) != uid:
                 break
             x, y, z = float(m["x"]), float(m["y"]), float(m["z"])
             dx, dz = x - me.position[0], z - me.position[2]
@@ -199,14 +206,16 @@ def hunt(me: ScriptedPlayer, index: int) -> Skill:
             if keys and me.p["collided"] and me.p["on_ground"]:
                 keys.append("jump")
             if math.hypot(dx, dz) < 2.8 and abs(yaw) < 12 and abs(pitch) < 15 and me.p["attack_ticks"] >= wait - 1:
-                keys.append("attack")
+                keys.append(key)
             yield tuple(keys)
-            if "attack" in keys:
-                yield tuple(key for key in keys if key != "attack")
+            if key in keys:
+                yield tuple(other for other in keys if other != key)
     else:
         me.given_up[uid] = me.world.ticks + 600
         return False
-    if not (m["death_ticks"] and int(m["uid"]) == uid) and int(m["uid"]) == uid:
+    if over():
+        me.given_up[uid] = me.world.ticks + 600
+    elif not (m["death_ticks"] and int(m["uid"]) == uid) and int(m["uid"]) == uid:
         me.given_up[uid] = me.world.ticks + 600
         return False
     for _ in range(22):
@@ -219,7 +228,7 @@ def eat(me: ScriptedPlayer) -> Skill:
     """Eat the best food carried until full or out of it."""
     me.do("eat", "hold")
     for _ in range(6):
-        name = next((name for name in FOODS if me.count(name)), None)
+        name = next(iter(me.meals()), None)
         if name is None and me.p["food"] <= 6 and me.count("rotten_flesh"):
             name = "rotten_flesh"
         if name is None or me.p["food"] > 20 - RULES.data["foods"][name]["food"] * 0.6:

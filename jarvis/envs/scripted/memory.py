@@ -9,9 +9,10 @@ import numpy as np
 from jarvis.world.layout import Grid, get_block
 from jarvis.world.rules import RULES
 
-__all__ = ["Cell", "Memory"]
+__all__ = ["SIX", "Cell", "Memory"]
 
 Cell = tuple[int, int, int]
+SIX = ((1, 0, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0))  # the neighbours of a cell
 MOST = 160  # cells remembered of each block
 ALWAYS = (
     "oak_log", "birch_log", "spruce_log", "coal_ore", "iron_ore", "gold_ore", "diamond_ore", "redstone_ore",

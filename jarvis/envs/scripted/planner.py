@@ -39,6 +39,7 @@ _MINED: dict[str, tuple[tuple[str, ...], int | None]] = {
     "gravel": (("gravel",), WOODEN),
     "clay_ball": (("clay",), None),
     "wheat_seeds": (("grass",), None),
+    "wheat": (("wheat",), None),
     "dandelion": (("dandelion",), None),
     "poppy": (("poppy",), None),
     "cactus": (("cactus",), None),
@@ -81,6 +82,11 @@ def group_of(item: str) -> str:
 def gathered_from(item: str) -> tuple[tuple[str, ...], int | None]:
     """Blocks that give an item and the least pickaxe (0 wooden, 1 stone, 2 iron, None: none)."""
     return _MINED[item]
+
+
+def source_of(item: str) -> str | None:
+    """What an item is smelted from, if it is."""
+    return _SMELTED.get(item)
 
 
 _RECIPES: dict[str, dict[str, Any]] = {}

@@ -21,21 +21,23 @@ from typing import Any
 import numpy as np
 
 from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
+from jarvis.core.goals import Goal
 from jarvis.core.random_streams import generator
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted.body import Body
 from jarvis.envs.scripted.crafting import craft_steps, pick_up_station, smelt, station_near
+from jarvis.envs.scripted.deeds import perform
 from jarvis.envs.scripted.detours import detour, pass_by, put_back
 from jarvis.envs.scripted.emergencies import emergency
 from jarvis.envs.scripted.fighting import FOODS, MEAT, eat, hunt, kill, prey
-from jarvis.envs.scripted.goals import goal_item_of
+from jarvis.envs.scripted.goals import ITEMS, Want, forbidden_uses, requirements, wants_of
 from jarvis.envs.scripted.habits import Habits
 from jarvis.envs.scripted.memory import Cell
 from jarvis.envs.scripted.mining import mine
 from jarvis.envs.scripted.overlays import Overlays
-from jarvis.envs.scripted.planner import Step, gathered_from, plan, recipe_for
+from jarvis.envs.scripted.planner import GROUPS, Step, gathered_from, plan, recipe_for, source_of
 from jarvis.envs.scripted.screens import close
-from jarvis.envs.scripted.seeking import glance, roam
+from jarvis.envs.scripted.seeking import close_by, glance, roam
 from jarvis.envs.scripted.tidying import throw_junk
 from jarvis.envs.scripted.truth import Truth
 from jarvis.world.rules import RULES
@@ -55,11 +57,18 @@ KIT = (
 
 
 class ScriptedPlayer(Body):
-    """One player of one world. ``goal`` is an item to have made or gathered, or a task about one."""
+    """One player of one world. ``goal`` is an item to have, or a task or goal with a predicate (goals.py)."""
 
-    def __init__(self, goal: str | Task, seed: int, habits: Habits | None = None) -> None:
-        super().__init__(Habits.human() if habits is None else habits, generator(seed, "scripted player"))
-        self.goal, self.goal_count = goal_item_of(goal)
+    def __init__(self, goal: str | Task | Goal, seed: int, habits: Habits | None = None, fov: float = 70.0) -> None:
+        """fov: vertical degrees of the pictures, for what is seen in them and where the log points."""
+        super().__init__(Habits.human() if habits is None else habits, generator(seed, "scripted player"), fov)
+        self.wants, self.banned = wants_of(goal), forbidden_uses(goal)
+        wanted = [name for want in self.wants for name in want.names]
+        self.reserved = frozenset([*wanted, *filter(None, map(source_of, wanted))])
+        self.mined = frozenset(name for want in self.wants if want.how == "mine" for name in want.names)
+        self._stage, self._tally = 0, Counter[tuple[str, str]]()
+        self._begun = False
+        self._heard = -1  # the tick whose events were counted last
         self.truth = Truth(0, "begin", "begin")
         self.done = False  # the goal was reached
         self.failures: Counter[str] = Counter()  # steps that came to nothing, by name
@@ -71,11 +80,16 @@ class ScriptedPlayer(Body):
         self._overlays = Overlays(self)
 
     def act(self, world: World) -> Action:
-        """The keys and the mouse of the next tick."""
+        """The keys and the mouse of the next tick. ValueError at the first if there is no way to what is wanted."""
         if world is not self.world:
             self.bind(world)
             self._life = self._reflex = None
+            self._heard = world.ticks
         self.sense()
+        if self._life is None and self.want is not None and not self._begun:
+            self.steps(self.want)  # ValueError for what there is no way to get
+            self._begun = True
+        self._hear()
         self.mouse = None
         keys = self._keys()
         if world.screen.is_open:
@@ -127,15 +141,41 @@ class ScriptedPlayer(Body):
                 self._life = None
         return ()
 
+    # what is wanted
+
+    def _hear(self) -> None:
+        # count what the last tick brought
+        if self.world.ticks != self._heard:
+            self._heard = self.world.ticks
+            for event in self.world.events:
+                self._tally[event.name, event.item] += event.count
+            while self.want is not None and self.progress(self.want) >= self.want.count:
+                self._stage += 1
+                self._tally.clear()
+
+    @property
+    def want(self) -> Want | None:
+        """What is gone for now; None when nothing is left."""
+        return self.wants[self._stage] if self._stage < len(self.wants) else None
+
+    def progress(self, want: Want) -> int:
+        """How many of a want, the present one, are there."""
+        if want.event:
+            return sum(self._tally[want.event, name] for item in want.names for name in GROUPS.get(item, (item,)))
+        return sum(self.count(name) for name in want.names)
+
     # the plan
 
-    def steps(self) -> list[Step]:
-        """What is to be done now, in order; nothing once the goal is reached."""
+    def steps(self, want: Want) -> list[Step]:
+        """What is to be made and gathered now, in order, for a want; nothing if all it takes is carried."""
         carried = self.usable()
-        if carried.get(self.goal, 0) >= self.goal_count:
-            return []
         stations = [name for name in ("crafting_table", "furnace") if station_near(self, name)]
-        steps = plan([(self.goal, self.goal_count)], carried, stations)
+        if want.how in ITEMS:
+            more = want.count - self.progress(want)
+            goals = [(want.name, self.count(want.name) + more if want.event else want.count)]
+        else:
+            goals = requirements(want, carried)
+        steps = plan(goals, carried, stations)
         if any(step.kind == "mine" and step.item in DEEP for step in steps) and not self.prepared:
             for item, count in KIT:
                 if self.count(item) >= count or (item == "torch" and not self.habits.torches):
@@ -150,15 +190,15 @@ class ScriptedPlayer(Body):
                 self.prepared = True
             elif self.p["y"] > 50 or self.count("#logs") * 4 + self.count("#planks") >= 6:
                 # the goal once more, so that what is gathered now is enough for it
-                return plan([*kit, (self.goal, self.goal_count)], carried, stations)
-        if self.prepared and self.habits.torches and self.count("torch") < 2 and steps[0].kind == "mine":
+                return plan([*kit, *goals], carried, stations)
+        if self.prepared and self.habits.torches and self.count("torch") < 2 and steps and steps[0].kind == "mine":
             # only from what the goal does not need
             for count in (8, 4):
                 spared = carried.copy()
                 spared["stick"] -= count // 4
                 spared["coal" if self.count("coal") else "charcoal"] -= count // 4
                 if min(spared["stick"], spared["coal"], spared["charcoal"]) >= 0:
-                    rest = plan([(self.goal, self.goal_count)], spared, stations)
+                    rest = plan(goals, spared, stations)
                     if gathering(rest) == gathering(steps):
                         return [Step("craft", "torch", count), *steps]
         return steps
@@ -167,8 +207,9 @@ class ScriptedPlayer(Body):
         """Whether the ores that are still missing lie close by, so that no expedition has to be prepared."""
         for step in steps:
             if step.kind == "mine" and step.item in DEEP:
-                cell = self.nearest(gathered_from(step.item)[0])
-                if cell is None or self.reach_of(cell) > 12:
+                blocks = gathered_from(step.item)[0]
+                cell = self.nearest(blocks)
+                if (cell is None or self.reach_of(cell) > 12) and not close_by(self, blocks):
                     return False
         return True
 
@@ -176,23 +217,26 @@ class ScriptedPlayer(Body):
         """One round: what the body needs, else the next step of the plan."""
         if self.world.screen.is_open:
             yield from close(self)
-        if (self.p["food"] <= 14 and any(self.count(name) for name in FOODS)) or (
-            self.p["hp"] < 12 and self.p["food"] < 18 and any(self.count(name) for name in FOODS)
-        ):  # fmt: skip
+        want = self.want
+        if (self.p["food"] <= 14 or (self.p["hp"] < 12 and self.p["food"] < 18)) and self.meals():
             yield from eat(self)
         if self.free_slots() < 4:
             yield from throw_junk(self)
-        steps = self.steps()
-        if not steps:
+        if want is None:
             self.done = True
             self.do("rest", "look around")
             yield from glance(self)
             for _ in range(40):
                 yield ()
             return True
-        if self.habits.hunts and self.p["y"] > 55:
-            meals = sum(self.count(name) for name in FOODS)
-            if meals < 3 and self.p["food"] < 19:
+        try:
+            steps = self.steps(want)
+        except ValueError:  # what was carried for it is gone
+            return (yield from self._attend(False, f"{want.how} {want.name}"))
+        if not steps:
+            return (yield from self._attend((yield from perform(self, want)), f"{want.how} {want.name}"))
+        if self.habits.hunts and self.p["y"] > 55 and any(step.item in DEEP for step in steps):
+            if sum(map(self.count, self.meals())) < 3 and self.p["food"] < 19:
                 index = prey(self, tuple(RULES.mob(name) for name in MEAT), 14.0)
                 if index >= 0:
                     yield from hunt(self, index)
@@ -203,8 +247,10 @@ class ScriptedPlayer(Body):
                 if self.will_need(name, steps) and not self.count(name) and station_near(self, name) in self.own:
                     yield from pick_up_station(self, name)
                     return True
-        ok = yield from self._perform(steps)
-        key = f"{step.kind} {step.item}"
+        return (yield from self._attend((yield from self._perform(steps)), f"{step.kind} {step.item}"))
+
+    def _attend(self, ok: bool, key: str) -> Skill:
+        # what follows a success, and a failure
         if ok:
             self.failures[key] = 0
             yield from self.react(2.0)
@@ -250,6 +296,10 @@ class ScriptedPlayer(Body):
         return (
             self.habits.torches and self.count("torch") + 4 * self.count("#coals") < 24 and not self.wears_out("coal")
         )
+
+    def meals(self) -> list[str]:
+        """What is carried to be eaten, best first: nothing that the goal is about or is made of."""
+        return [name for name in FOODS if self.count(name) and name not in self.reserved]
 
     def has_table(self) -> bool:
         """Whether a crafting table is carried or stands close by."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jarvis.envs.scripted.paths import AT
+from jarvis.envs.scripted.memory import SIX
+from jarvis.envs.scripted.paths import AT, REACH, cell_class
 from jarvis.envs.scripted.steering import walk_to
 from jarvis.envs.scripted.surroundings import find_hidden
 from jarvis.world.layout import MASK
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from jarvis.envs.scripted.memory import Cell
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["DEPTHS", "glance", "seek"]
+__all__ = ["DEPTHS", "close_by", "glance", "roam", "seek"]
 
 Skill = Generator[tuple[str, ...], None, Any]
 # item -> heights between which it is looked for, and the height at which tunnels are dug for it
@@ -36,6 +37,7 @@ DEPTHS = {
 
 def glance(me: ScriptedPlayer, turns: int = 3) -> Skill:
     """Stand and look about."""
+    me.glanced = me.cell()
     yaw = float(me.p["yaw"])
     side = 1 if me.random.random() < 0.5 else -1
     for turn in range(turns):
@@ -54,6 +56,10 @@ def seek(me: ScriptedPlayer, item: str, blocks: tuple[str, ...]) -> Skill:
         return me.nearest(blocks) is not None
 
     if item in DEPTHS:
+        if not me.covered() and (me.glanced is None or math.dist(me.glanced, me.cell()) > 24):
+            yield from glance(me, 4)
+        if seen() or (close_by(me, blocks) and (yield from go_near(me, blocks, seen))):
+            return True
         return (yield from dig_for(me, item, blocks, seen))
     if me.p["y"] < 56 and me.covered():
         me.fine("climb")
@@ -113,6 +119,31 @@ def roam(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) 
     if not seen():
         yield from glance(me, 2)
         me.memory.refuse((goal[0], goal[1], goal[2]), me.world.ticks)
+    return seen()
+
+
+def close_by(me: ScriptedPlayer, blocks: tuple[str, ...]) -> Cell | None:
+    """Where one of the blocks lies open close by, and will be seen as soon as one walks about here."""
+    if me.habits.map_sense < 1 and me.random.random() >= me.habits.map_sense:
+        return None
+    y = me.cell()[1]
+    for x, cy, z, _ in hidden(me, blocks, 12, y - 9, y + 9):
+        if any(cell_class(me.grid, x + dx, cy + dy, z + dz) == 0 for dx, dy, dz in SIX):
+            return x, cy, z
+    return None
+
+
+def go_near(me: ScriptedPlayer, blocks: tuple[str, ...], seen: Callable[[], bool]) -> Skill:
+    """Walk about where something lies open, until it is seen."""
+    cell = close_by(me, blocks)
+    if cell is None:
+        return False
+    me.fine("explore")
+    yield from walk_to(me, cell, REACH, until=seen, most=4000, weight=1.3, tries=2)
+    if not seen():
+        yield from me.look_for(cell)
+    if not seen():
+        me.memory.refuse(cell, me.world.ticks)
     return seen()
 
 
@@ -178,12 +209,16 @@ def dig_for(me: ScriptedPlayer, item: str, blocks: tuple[str, ...], seen: Callab
     low, high, level = DEPTHS[item]
     x, y, z = me.cell()
     goal: Cell | None = None
+    ore: Cell | None = None
     if me.random.random() < me.habits.map_sense:
-        rows = hidden(me, blocks, 12 if item == "cobblestone" else 44, low, min(high, y + 3 if y > level + 6 else high))
+        # what a staircase down to the level, or a tunnel on it, will lay open
+        rows = hidden(
+            me, blocks, 12 if item == "cobblestone" else 44, max(low, min(y, level) - 1), min(high, max(y, level) + 2)
+        )
         rows = [row for row in rows if not me.near_lava(row)]
         if rows:
-            row = rows[0]
-            goal = (row[0], row[1], row[2])
+            ore = (rows[0][0], rows[0][1], rows[0][2])
+            goal = (ore[0], max(ore[1], min(y, level)), ore[2])
     if goal is None:
         if me.heading is None or me.random.random() < 0.2:
             me.heading = float(me.random.integers(4)) * math.pi / 2
@@ -196,21 +231,22 @@ def dig_for(me: ScriptedPlayer, item: str, blocks: tuple[str, ...], seen: Callab
         dx, dy, dz = goal[0] - x, goal[1] - y, goal[2] - z
         if seen():
             return True
-        if max(abs(dx), abs(dz)) <= 1 and -1 <= dy <= 2:
+        if max(abs(dx), abs(dz)) == 0 and -1 <= dy <= 1:
             break
         me.fine("staircase" if dy < -3 else "climb" if dy > 3 else "tunnel")
         stage = next_stage(x, y, z, dx, dy, dz)
-        ok = yield from walk_to(me, stage, AT, 1, 1, until=seen, most=2500, weight=5.0, tries=2)
+        slack = 0 if stage == goal else 1
+        ok = yield from walk_to(me, stage, AT, slack, 1, until=seen, most=2500, weight=5.0, tries=2)
         if seen():
             return True
         if not ok:
             me.heading = None
-            me.memory.refuse(goal, me.world.ticks)
+            me.memory.refuse(ore or goal, me.world.ticks)
             return False
     # it must be right here: look for it
-    yield from me.look_for(goal)
+    yield from me.look_for(ore or goal)
     if not seen():
-        me.memory.refuse(goal, me.world.ticks)
+        me.memory.refuse(ore or goal, me.world.ticks)
     return seen()
 
 

@@ -238,6 +238,7 @@ def ashore(me: ScriptedPlayer) -> Skill:
 
 
 __all__ = [
+    "NEVER",
     "Keys",
     "Skill",
     "ashore",

@@ -23,8 +23,6 @@ RANGE = 56.0  # metres that a scan reaches
 FOUND = 256  # blocks that a scan can report
 NEAR = 3.5  # metres within which things are seen in the dark
 DIM = 3  # light level from which things are seen further away
-TAN_UP = math.tan(math.radians(35.0))  # half the picture's height at distance 1
-TAN_SIDE = TAN_UP * 16.0 / 9.0
 KIND, SEE_START, SEE_COUNT, SEE_BOXES = SHAPES.kind, SHAPES.see_start, SHAPES.see_count, SHAPES.see_boxes
 CLEAR = np.zeros(len(RULES.blocks), np.uint8)  # looked through
 for _name in ("air", "glass", "glass_pane", "water", "torch", "ladder", "oak_fence", "oak_fence_gate", "snow"):
@@ -51,12 +49,14 @@ def look_around(
     want: np.ndarray,
     mobs: np.ndarray,
     shift: int,
+    tan_up: float,
     found: np.ndarray,
     mob_seen: np.ndarray,
 ) -> int:
     """Scan the picture: fills ``found`` (FOUND, 4) int32 rows x, y, z, block of wanted blocks, returns how many.
 
-    want: (blocks,) uint8. A crown of leaves gives its trunk away. mob_seen: (MAX_MOBS,) uint8, set for those in view.
+    want: (blocks,) uint8. tan_up: half the picture's height at distance 1. A crown of leaves gives its trunk away.
+    mob_seen: (MAX_MOBS,) uint8, set for those in view.
     """
     sin_yaw, cos_yaw = math.sin(math.radians(yaw)), math.cos(math.radians(yaw))
     sin_pitch, cos_pitch = math.sin(math.radians(pitch)), math.cos(math.radians(pitch))
@@ -65,11 +65,12 @@ def look_around(
     ux, uy, uz = -sin_yaw * sin_pitch, cos_pitch, cos_yaw * sin_pitch  # up
     seed = np.uint64(12345)
     jx, jy = uniform3(seed, shift, 1, 0), uniform3(seed, shift, 2, 0)
+    tan_side = tan_up * 16.0 / 9.0
     count = 0
     for row in range(ROWS):
-        v = (1.0 - 2.0 * (row + jy) / ROWS) * TAN_UP
+        v = (1.0 - 2.0 * (row + jy) / ROWS) * tan_up
         for column in range(COLUMNS):
-            u = (2.0 * (column + jx) / COLUMNS - 1.0) * TAN_SIDE
+            u = (2.0 * (column + jx) / COLUMNS - 1.0) * tan_side
             dx, dy, dz = fx + rx * u + ux * v, fy + uy * v, fz + rz * u + uz * v
             length = math.sqrt(dx * dx + dy * dy + dz * dz)
             x, y, z, block, px, py, pz, far = _march(
@@ -96,7 +97,7 @@ def look_around(
         if ahead <= 0.2 or far > 40.0:
             continue
         side, up = dx * rx + dz * rz, dx * ux + dy * uy + dz * uz
-        if abs(side) > ahead * TAN_SIDE + 0.3 or abs(up) > ahead * TAN_UP + 0.9:
+        if abs(side) > ahead * tan_side + 0.3 or abs(up) > ahead * tan_up + 0.9:
             continue
         if far > 8.0 and brightness(grid, math.floor(m.x), math.floor(m.y + 0.8), math.floor(m.z), dark) < 2:
             continue

@@ -30,7 +30,7 @@ def throw_junk(me: ScriptedPlayer) -> Skill:
         return False
     me.fine("throw")
     for name in JUNK:
-        if name == me.goal or me.free_slots() >= 8:
+        if name in me.reserved or me.free_slots() >= 8:
             continue
         item = RULES.item(name)
         slots = [slot for slot in range(9, 45) if stack_in(me, slot)[0] == item]

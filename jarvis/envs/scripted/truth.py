@@ -15,7 +15,6 @@ import numpy as np
 __all__ = ["Truth", "project"]
 
 WIDTH, HEIGHT = 640, 360
-FOCAL = HEIGHT / 2 / math.tan(math.radians(35.0))  # pixels
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Truth:
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
 
-def project(player: np.void, x: float, y: float, z: float) -> tuple[float, float] | None:
-    """Where a point in metres is in the 640 x 360 picture of a player's view (70 degrees high); None if outside."""
+def project(player: np.void, x: float, y: float, z: float, fov: float = 70.0) -> tuple[float, float] | None:
+    """Where a point in metres is in the 640 x 360 picture of a player's view (fov degrees high); None if outside."""
     yaw, pitch = math.radians(float(player["yaw"])), math.radians(float(player["pitch"]))
     dx, dy, dz = x - float(player["x"]), y - float(player["y"] + player["eye_height"]), z - float(player["z"])
     sin_yaw, cos_yaw, sin_pitch, cos_pitch = math.sin(yaw), math.cos(yaw), math.sin(pitch), math.cos(pitch)
@@ -46,7 +45,8 @@ def project(player: np.void, x: float, y: float, z: float) -> tuple[float, float
         return None
     right = -cos_yaw * dx - sin_yaw * dz
     up = -sin_yaw * sin_pitch * dx + cos_pitch * dy + cos_yaw * sin_pitch * dz
-    px, py = WIDTH / 2 + FOCAL * right / ahead, HEIGHT / 2 - FOCAL * up / ahead
+    focal = HEIGHT / 2 / math.tan(math.radians(fov / 2))  # pixels
+    px, py = WIDTH / 2 + focal * right / ahead, HEIGHT / 2 - focal * up / ahead
     if not (0 <= px < WIDTH and 0 <= py < HEIGHT):
         return None
     return round(px, 1), round(py, 1)
