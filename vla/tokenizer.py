@@ -5,8 +5,8 @@
 
     python -m vla.tokenizer                      # makes it anew: byte-level BPE over the words of the game
 
-Byte level, so that any text has ids. The special tokens are those of Qwen2-VL's chat and vision, and JARVIS-VLA's
-action tokens under their own names, so that codecs and prompts need no second spelling.
+Byte level, so that any text has ids. The special tokens are those of Qwen2-VL's and SmolVLM's chats, and JARVIS-VLA's
+action tokens, under their own names, so that codecs and prompts need no second spelling.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["CHAT_TOKENS", "make_tokenizer", "small_tokenizer"]
 CHAT_TOKENS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
     "<|video_pad|>", "<|vision_pad|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|point_start|>",
-    "<|point_end|>",
+    "<|point_end|>", "<image>", "<fake_token_around_image>", "<global-img>", "<end_of_utterance>",
 )  # fmt: skip
 SIZE = 1024  # entries, special ones included
 _FILE = "small_tokenizer.json"

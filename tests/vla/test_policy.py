@@ -1,0 +1,135 @@
+"""The policy: what is cached and batched changes nothing, rows are their own, and a frozen player is asked again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jarvis.core.actions import Action
+from jarvis.core.environments import Policy
+from jarvis.core.goals import Goal
+from jarvis.core.observations import Observation
+from vla.action_codecs import is_null
+from vla.backbone import tiny
+from vla.decoding import Speaker
+from vla.grammar import accepts, choose, grammar_of
+from vla.policy import VlaPolicy
+
+torch = pytest.importorskip("torch")
+GOALS = [Goal("mine 3 oak logs"), Goal("craft a wooden pickaxe with what you have"), None]
+
+
+def observation(seed, height=126, width=224):
+    return Observation(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def played(policy, goals, seeds, ticks=4, first=0):
+    policy.reset(goals, seeds=seeds)
+    # what a row sees depends on its seed alone
+    return [policy.act([observation(1000 * seed + tick + first) for seed in seeds]) for tick in range(ticks)]
+
+
+@pytest.mark.parametrize(
+    ("family", "history", "chunk"), [("qwen2_vl", 0, 1), ("qwen2_vl", 2, 3), ("qwen3_vl", 1, 1), ("smolvlm", 1, 2)]
+)
+def test_rows_play_alone_as_together(family, history, chunk):
+    policy = VlaPolicy(tiny(family).with_agent(history=history, chunk=chunk))
+    assert isinstance(policy, Policy)
+    together = played(policy, GOALS, [3, 4, 5])
+    for row, seed in enumerate((3, 4, 5)):
+        assert [actions[row] for actions in together] == [
+            actions[0] for actions in played(policy, [GOALS[row]], [seed])
+        ]
+    assert len({repr(action) for actions in together for action in actions}) > 6
+
+
+def test_a_cached_reply_is_what_reading_everything_anew_gives():
+    backbone = tiny().with_agent(chunk=2)
+    policy = VlaPolicy(backbone, temperature=0)
+    policy.reset([GOALS[0]], seeds=[0])
+    grammar = grammar_of(policy.codec, 2)
+    for tick in range(2):
+        seen = observation(tick)
+        actions = policy.act([seen])
+        policy._rows[0].pending.clear()
+        with torch.inference_mode():
+            [picture] = backbone.see([seen.pov])
+            turn = backbone.style.first(GOALS[0].text)
+            prompt = backbone.style.render([turn], backbone.tokenizer, [picture.grid], reply=True)
+            ids, state = list(prompt.ids), grammar.start
+            while grammar.choices(state)[0].size:
+                count, last = len(ids), int(prompt.positions.max())
+                more = np.broadcast_to(np.arange(last + 1, last + 1 + count - len(prompt)), (3, count - len(prompt)))
+                positions = torch.from_numpy(np.concatenate([prompt.positions, more], 1))[:, None]
+                pictures = np.concatenate([prompt.pictures, np.full(count - len(prompt), -1)])
+                embedded = backbone.embed(torch.tensor(ids)[None], torch.from_numpy(pictures)[None], [picture])
+                mask = torch.ones(1, count, count, dtype=torch.bool).tril()
+                logits = backbone.logits(backbone.read(embedded, positions, mask)[0, -1]).numpy()
+                token, state = choose(logits, grammar, state, np.random.default_rng(0), 0)
+                ids.append(token)
+        reply = ids[len(prompt) :]
+        assert accepts(grammar, reply)
+        assert actions[0] == Action.from_env(policy.codec.decode(reply)[0])
+
+
+def test_a_row_may_begin_anew_while_others_go_on():
+    policy = VlaPolicy(tiny())
+    alone = played(policy, [GOALS[0]], [3], ticks=6)
+    policy.reset(GOALS[:2], seeds=[3, 4])
+    seen = []
+    for tick in range(6):
+        if tick == 3:
+            policy.reset([GOALS[2]], rows=[1], seeds=[9])
+        seen.append(policy.act([observation(3000 + tick), observation(tick)])[0])
+    assert seen == [actions[0] for actions in alone]
+    assert policy.report()["actions"] == 6 + 12
+    for bad in (lambda: policy.reset([None], rows=[5]), lambda: policy.act([observation(0)])):
+        with pytest.raises(ValueError, match=r"2 rows|row 5"):
+            bad()
+
+
+def test_chunks_are_played_one_a_tick():
+    backbone = tiny().with_agent(chunk=3)
+    policy = VlaPolicy(backbone)
+    played(policy, [None], [0], ticks=7)
+    assert policy.report()["replies"] == 3
+
+
+def test_a_frozen_player_is_asked_again_hotter():
+    backbone = tiny()
+    codec = VlaPolicy(backbone).codec
+    with torch.no_grad():  # a model in love with doing nothing: only the ids of rest stand out
+        bias = torch.zeros(backbone.model.lm_head.out_features)
+        bias[codec.null_ids] = 30.0
+        backbone.model.lm_head.bias = torch.nn.Parameter(bias)
+    policy = VlaPolicy(backbone, temperature=0.8, freeze_limit=3)
+    actions = [row[0] for row in played(policy, [None], [0], ticks=6)]
+    assert all(map(is_null, actions[:2]))
+    report = policy.report()
+    assert report["resampled"] > 0
+    assert report["frozen"] == 1
+    assert report["null"] == sum(map(is_null, actions))
+
+
+def test_pictures_of_any_size_are_brought_to_the_models():
+    policy = VlaPolicy(tiny())
+    policy.reset([None], seeds=[0])
+    assert len(policy.act([observation(0, 360, 640)])) == 1
+
+
+def test_forced_ids_cost_nothing():
+    backbone = tiny()
+    policy = VlaPolicy(backbone, temperature=0)
+    calls = []
+    read = backbone.read
+    backbone.read = lambda *arguments: calls.append(arguments[0][0].shape[1]) or read(*arguments)
+    assert isinstance(policy.speaker, Speaker)
+    policy.reset([Goal("jump")], seeds=[0])
+    policy.act([observation(1)])
+    policy.act([observation(2)])
+    # the words once; then each tick the picture with the begin of an action, and one token for each further choice
+    assert calls[0] < 8
+    picture = 32 + 3
+    assert calls[1] == picture
+    assert all(width in (1, picture) for width in calls[1:])
+    assert calls.count(picture) == 2

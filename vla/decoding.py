@@ -1,0 +1,148 @@
+"""Replies of many rows at once: constant beginnings are read once, forced ids are never sampled.
+
+    speaker = Speaker(backbone, grammar_of(codec, chunk))
+    speaker.begin([prefix, prefix])                          # Rendered, one a row: instruction and all before the frame
+    replies = speaker.speak([suffix, suffix], [[seen], [seen]], randoms, temperature=0.8)
+
+Every tick reads only what is new, then one token for each choice that the grammar leaves: the begin of an action comes
+with the prompt and its end ends it without being read. What a row says depends on nothing in other rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vla.backbone import Backbone, Seen
+from vla.grammar import Grammar, choose
+from vla.prompts import Rendered
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Speaker"]
+
+
+class Speaker:
+    """Decodes with a cache over what does not change from tick to tick."""
+
+    def __init__(self, backbone: Backbone, grammar: Grammar) -> None:
+        self.backbone, self.grammar = backbone, grammar
+        self._cache: Any = None
+        self._valid: Any = None  # (rows, read) bool: what of the cache is no padding
+        self._next: np.ndarray = np.zeros(0, np.int64)  # (rows,) the position after what was read
+        self._prefix = 0  # read that stays
+
+    def begin(self, prefixes: Sequence[Rendered]) -> None:
+        """Reads the constant beginning of each row."""
+        import torch
+        from transformers import DynamicCache
+
+        self._cache = DynamicCache(config=self.backbone.language.config)
+        self._valid = torch.zeros((len(prefixes), 0), dtype=torch.bool, device=self.backbone.device)
+        with torch.inference_mode():
+            self._feed([(prefix.ids, prefix.positions) for prefix in prefixes])
+        self._prefix = self._valid.shape[1]
+        self._starts = np.array([prefix.positions.max(initial=-1) + 1 for prefix in prefixes])
+
+    def speak(
+        self,
+        suffixes: Sequence[Rendered],
+        seen: Sequence[Sequence[Seen]],
+        randoms: Sequence[np.random.Generator],
+        temperature: float | Sequence[float] = 1.0,
+    ) -> list[list[int]]:
+        """A complete reply of the grammar for each row: its ids.
+
+        suffixes: what follows the beginnings, its positions counted from there. seen: the pictures of each suffix.
+        """
+        import torch
+
+        count = len(suffixes)
+        heats = [float(temperature)] * count if isinstance(temperature, (int, float)) else list(temperature)
+        states: list[Hashable] = [self.grammar.start] * count
+        replies: list[list[int]] = [[] for _ in range(count)]
+        self._next = np.array([suffix.positions.max(initial=-1) + 1 for suffix in suffixes])
+        with torch.inference_mode():
+            try:
+                new = []
+                for row, suffix in enumerate(suffixes):
+                    ids, positions = self._forced(row, states, replies)
+                    new.append((np.concatenate([suffix.ids, ids]), np.concatenate([suffix.positions, positions], 1)))
+                pictures = [suffix.pictures for suffix in suffixes]
+                hidden = self._feed(new, pictures, [picture for row in seen for picture in row])
+                while True:
+                    logits = self.backbone.logits(hidden).float().cpu().numpy()
+                    new = []
+                    for row in range(count):
+                        ids, positions = np.zeros(0, np.int64), np.zeros((3, 0), np.int64)
+                        if self._open(states[row]):
+                            token, states[row] = choose(
+                                logits[row], self.grammar, states[row], randoms[row], heats[row]
+                            )
+                            replies[row].append(token)
+                            ids, positions = self._place(row, [token])
+                            more, more_positions = self._forced(row, states, replies)
+                            ids = np.concatenate([ids, more])
+                            positions = np.concatenate([positions, more_positions], axis=1)
+                        new.append((ids, positions))
+                    if not any(self._open(state) for state in states):
+                        return replies
+                    hidden = self._feed([part if self._open(states[row]) else _NOTHING for row, part in enumerate(new)])
+            finally:
+                if surplus := self._valid.shape[1] - self._prefix:
+                    self._cache.crop(-surplus)
+                self._valid = self._valid[:, : self._prefix]
+
+    def _open(self, state: Hashable) -> bool:
+        return bool(self.grammar.choices(state)[0].size)
+
+    def _forced(self, row: int, states: list[Hashable], replies: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Follows the grammar as long as it leaves no choice."""
+        ids: list[int] = []
+        while len(self.grammar.choices(states[row])[0]) == 1:
+            token, states[row] = choose(None, self.grammar, states[row], _NO_RANDOM)
+            replies[row].append(token)
+            ids.append(token)
+        return self._place(row, ids)
+
+    def _place(self, row: int, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        places = self._next[row] + np.arange(len(ids))
+        self._next[row] += len(ids)
+        return np.array(ids, np.int64), np.broadcast_to(places, (3, len(ids)))
+
+    def _feed(
+        self,
+        new: Sequence[tuple[np.ndarray, np.ndarray]],
+        pictures: Sequence[np.ndarray] | None = None,
+        seen: Sequence[Seen] = (),
+    ) -> torch.Tensor:
+        """Reads the new (ids, positions) of each row, padded in front, and returns the (rows, hidden) at their ends."""
+        import torch
+
+        rows, width = len(new), max(1, *(len(ids) for ids, _ in new))
+        ids = np.zeros((rows, width), np.int64)
+        positions = np.zeros((3, rows, width), np.int64)
+        places = np.full((rows, width), -1, np.int64)
+        valid = np.zeros((rows, width), bool)
+        for row, (tokens, where) in enumerate(new):
+            first = width - len(tokens)
+            ids[row, first:], positions[:, row, first:], valid[row, first:] = tokens, where, True
+            if pictures is not None:
+                places[row, first : first + len(pictures[row])] = pictures[row]
+        device = self.backbone.device
+        read = self._valid.shape[1]
+        self._valid = torch.cat([self._valid, torch.from_numpy(valid).to(device)], dim=1)
+        causal = torch.ones((width, read + width), dtype=torch.bool, device=device).tril(read)
+        # NOTE: padding looks at itself, because a softmax over nothing is not a number
+        own = torch.eye(width, read + width, dtype=torch.bool, device=device).roll(read, 1)
+        mask = (causal & self._valid[:, None]) | own
+        embedded = self.backbone.embed(torch.from_numpy(ids).to(device), torch.from_numpy(places).to(device), seen)
+        where = torch.from_numpy(positions).to(device)
+        return self.backbone.read(embedded, where, mask, self._cache)[:, -1]
+
+
+_NOTHING = (np.zeros(0, np.int64), np.zeros((3, 0), np.int64))
+_NO_RANDOM = np.random.Generator(np.random.PCG64(0))  # never drawn from

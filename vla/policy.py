@@ -1,0 +1,187 @@
+"""A vision-language-action model as a Policy: pixels and an instruction in, keys and mouse out.
+
+    policy = VlaPolicy("runs/vla/final")                    # or a Backbone
+    policy.reset([goal], seeds=[7])
+    actions = policy.act([observation])
+    policy.report()                                         # replies, null actions, freezes
+
+The wording of the goal is fixed for an episode. A reply has `chunk` actions, played one a tick. A row that does
+nothing for `freeze_limit` ticks is asked again, hotter: JARVIS-VLA is known to freeze.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jarvis.core.actions import Action
+from jarvis.core.goals import Goal
+from jarvis.core.observations import Observation
+from jarvis.core.random_streams import generator
+from vla.action_codecs import get, is_null
+from vla.backbone import Backbone, Seen
+from vla.decoding import Speaker
+from vla.grammar import NullStreak, grammar_of
+from vla.prompts import IMAGE, Turn
+
+__all__ = ["VlaPolicy", "fitted"]
+
+RESAMPLES = 2  # of a frozen row, each at a higher temperature
+
+
+def fitted(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The frame at the size a model was trained on. Other shapes are squeezed, as VPT's are."""
+    if frame.shape[:2] == (height, width):
+        return frame
+    import cv2
+
+    shrinks = frame.shape[0] > height
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+@dataclass
+class _Row:
+    instruction: str
+    random: np.random.Generator
+    begun: int  # a number of its own for each episode
+    earlier: deque[tuple[Seen, tuple[int, ...]]] = field(default_factory=deque)
+    pending: deque[Action] = field(default_factory=deque)
+    streak: NullStreak = field(default_factory=NullStreak)
+
+
+class VlaPolicy:
+    """Plays many episodes at once, one a row, with one model."""
+
+    def __init__(
+        self,
+        source: str | Path | Backbone,
+        *,
+        temperature: float = 0.8,
+        freeze_limit: int = 40,
+        chunk: int | None = None,
+        device: str | None = None,
+    ) -> None:
+        """source: a checkpoint folder or a model. chunk: actions to play of each reply, None as it was trained.
+
+        Raises MissingTokensError for a tokenizer without the tokens of the agent's codec.
+        """
+        self.backbone = source if isinstance(source, Backbone) else Backbone.load(source, device=device)
+        self.temperature, self.freeze_limit = temperature, freeze_limit
+        agent = self.backbone.agent
+        self.chunk = chunk or agent.chunk
+        self.codec = get(agent.codec, self.backbone.tokenizer)
+        self.speaker = Speaker(self.backbone, grammar_of(self.codec, self.chunk))
+        self._rows: list[_Row | None] = []
+        self._episodes = 0
+        self._spoken_to: tuple[int, ...] = ()  # the episodes whose beginnings the speaker holds
+        self.replies = self.resampled = 0
+        self._past: list[dict[str, int]] = []
+
+    def reset(
+        self,
+        goals: Sequence[Goal | None],
+        *,
+        rows: Sequence[int] | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        """As in the Policy protocol. Without seeds, a row's seed is its number."""
+        if rows is None:
+            self._past += [row.streak.report() for row in self._rows if row]
+            self._rows = [None] * len(goals)
+            rows = range(len(goals))
+        seeds = list(rows) if seeds is None else seeds
+        if not len(rows) == len(goals) == len(seeds):
+            raise ValueError(f"{len(goals)} goals, {len(rows)} rows and {len(seeds)} seeds, expected as many of each")
+        for row, goal, seed in zip(rows, goals, seeds, strict=True):
+            if not 0 <= row < len(self._rows):
+                raise ValueError(f"row {row}: there are {len(self._rows)}")
+            if (old := self._rows[row]) is not None:
+                self._past.append(old.streak.report())
+            self._episodes += 1
+            text = "play" if goal is None else goal.text
+            streak = NullStreak(self.freeze_limit)
+            self._rows[row] = _Row(text, generator(seed, "policy", "vla"), self._episodes, streak=streak)
+
+    def act(self, observations: Sequence[Observation]) -> list[Action]:
+        """One action a row."""
+        if len(observations) != len(self._rows):
+            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+        asked = [row for row, state in enumerate(self._rows) if state is not None and not state.pending]
+        if asked:
+            self._ask(asked, [observations[row] for row in asked])
+        actions = []
+        for state in self._rows:
+            assert state is not None
+            action = state.pending.popleft()
+            state.streak.update(is_null(action))
+            actions.append(action)
+        return actions
+
+    def report(self) -> dict[str, int]:
+        """Counts since the beginning: replies, actions, null ones, the longest streak of them, freezes, resamples."""
+        parts = [*self._past, *(row.streak.report() for row in self._rows if row)]
+        total = {key: sum(part[key] for part in parts) for key in ("actions", "null", "frozen")}
+        longest = max((part["longest_null_streak"] for part in parts), default=0)
+        return {"replies": self.replies, **total, "longest_null_streak": longest, "resampled": self.resampled}
+
+    def _ask(self, asked: list[int], observations: Sequence[Observation]) -> None:
+        import torch
+
+        agent, states = self.backbone.agent, [self._rows[row] for row in asked]
+        frames = [fitted(observation.pov, agent.width, agent.height) for observation in observations]
+        with torch.inference_mode():
+            pictures = self.backbone.see(frames)
+        suffixes, seen = self._hear(states, pictures)
+        randoms = [state.random for state in states]
+        replies = self.speaker.speak(suffixes, seen, randoms, self.temperature)
+        self.replies += len(replies)
+        actions = [[Action.from_env(action) for action in self.codec.decode(reply)] for reply in replies]
+        for attempt in range(1, RESAMPLES + 1):
+            stuck = [
+                state.streak.length + len(chunk) >= state.streak.limit and all(map(is_null, chunk))
+                for state, chunk in zip(states, actions, strict=True)
+            ]
+            if not any(stuck):
+                break
+            heats = [(self.temperature or 0.5) * 2.0**attempt if is_stuck else 0.0 for is_stuck in stuck]
+            again = self.speaker.speak(suffixes, seen, randoms, heats)
+            for number in np.flatnonzero(stuck):
+                self.resampled += 1
+                replies[number] = again[number]
+                actions[number] = [Action.from_env(action) for action in self.codec.decode(again[number])]
+        for state, picture, reply, chunk in zip(states, pictures, replies, actions, strict=True):
+            state.pending.extend(chunk)
+            if agent.history:
+                state.earlier.append((picture, tuple(reply)))
+
+    def _hear(self, states: Sequence[Any], pictures: Sequence[Seen]) -> tuple[list[Any], list[list[Seen]]]:
+        """What each row's speaker must read now, after its constant beginning."""
+        backbone, style = self.backbone, self.backbone.style
+        begun = tuple(state.begun for state in states)
+        if begun != self._spoken_to:
+            self.speaker.begin([self._prefix(state.instruction) for state in states])
+            self._spoken_to = begun
+        suffixes, seen = [], []
+        for state, picture in zip(states, pictures, strict=True):
+            if backbone.agent.history and not state.earlier:
+                # as JARVIS-VLA begins: the first picture, doing nothing
+                null = tuple(self.codec.null_ids) * self.chunk
+                state.earlier = deque([(picture, null)] * backbone.agent.history, maxlen=backbone.agent.history)
+            shown = [earlier for earlier, _ in state.earlier] + [picture]
+            turns = [Turn("user", (IMAGE,))]
+            for _, ids in state.earlier:
+                turns += [style.reply(ids), style.later()]
+            start = int(self._prefix(state.instruction).positions.max()) + 1
+            grids = [one.grid for one in shown]
+            suffixes.append(style.render(turns, backbone.tokenizer, grids, reply=True, continues=True, start=start))
+            seen.append(shown)
+        return suffixes, seen
+
+    def _prefix(self, instruction: str) -> Any:
+        words, _ = self.backbone.style.first(instruction).parts
+        return self.backbone.style.render([Turn("user", (words,))], self.backbone.tokenizer, unfinished=True)
