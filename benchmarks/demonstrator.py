@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pebble import ProcessExpired, ProcessPool
 
 from evaluation.statistics import quartiles, wilson
@@ -28,6 +29,7 @@ from jarvis.core.tasks import Task
 from jarvis.envs.scripted import Habits, ScriptedPlayer
 from jarvis.envs.voxel import VoxelEnv
 
+LEVELS = ("coarse", "fine")  # of the player's log
 HABITS = {"human": Habits.human, "clean": Habits.clean}
 SLOWEST = 20.0  # ticks a second below which an episode counts as hung
 _envs: list[VoxelEnv] = []  # in a worker: the one that all its episodes are played in
@@ -94,15 +96,23 @@ def episode(task: Task, seed: int, habits: str) -> dict[str, Any]:
     _, info = env.reset(task, seed)
     player = ScriptedPlayer(task, seed, HABITS[habits]())
     skills: Counter[str] = Counter()
-    ticks, over, last = 0, False, ""
+    lengths: dict[str, list[int]] = {"coarse": [], "fine": []}
+    before_it: dict[str, Any] = {"coarse": None, "fine": None}
+    ticks, over, idle = 0, False, 0
     before = time.process_time()
     while not over:
         action = player.act(env.world)
-        skills[player.truth.coarse] += 1
+        truth = player.truth
+        skills[truth.coarse] += 1
+        idle += not action.buttons.any() and not action.camera.any()
+        for level, segment in (("coarse", truth.coarse), ("fine", (truth.coarse, truth.fine, truth.cell, truth.mob))):
+            if segment != before_it[level]:
+                lengths[level].append(0)
+                before_it[level] = segment
+            lengths[level][-1] += 1
         _, _, terminated, truncated, info = env.step(action)
         ticks += 1
         over = terminated or truncated
-        last = player.truth.coarse
     return {
         "task": task.name,
         "seed": seed,
@@ -111,7 +121,9 @@ def episode(task: Task, seed: int, habits: str) -> dict[str, Any]:
         "milestones": info["milestones"],
         "deaths": player.deaths,
         "skills": dict(skills.most_common()),
-        "last": last,
+        "last": player.truth.coarse,
+        "idle": idle,
+        "lengths": lengths,
         "failures": dict(player.failures),
         "seconds": round(time.process_time() - before, 2),
     }
@@ -143,6 +155,10 @@ def summary(suite: Suite, lines: list[dict[str, Any]]) -> dict[str, Any]:
         },
         "deaths": sum(line["deaths"] for line in finished),
         "ticks_a_cpu_second": round(ticks / max(1e-9, sum(line["seconds"] for line in finished))),
+        "idle_share": round(sum(line["idle"] for line in finished) / max(1, ticks), 3),
+        "segment_seconds": {
+            level: spread([n for line in finished for n in line["lengths"][level]]) for level in LEVELS
+        },
         "skill_shares": {name: round(count / ticks, 3) for name, count in skills.most_common(16)},
         "failed": [
             {key: line[key] for key in ("task", "seed", "ticks", "deaths", "last", "failures")}
@@ -151,6 +167,15 @@ def summary(suite: Suite, lines: list[dict[str, Any]]) -> dict[str, Any]:
         ],
         "aborted": dict(Counter(line["aborted"] for line in lines if "aborted" in line)),
     }
+
+
+def spread(ticks: list[int]) -> dict[str, float]:
+    """How long segments are, seconds, and the standard deviation of the logarithm."""
+    if not ticks:
+        return {}
+    shown = dict(zip(("p10", "p50", "p90", "p99"), np.percentile(ticks, (10, 50, 90, 99)) / 20, strict=True))
+    shown |= {"longest": max(ticks) / 20, "sd_of_log": float(np.std(np.log(ticks)))}
+    return {name: round(float(value), 2) for name, value in shown.items()} | {"count": len(ticks)}
 
 
 def rate(lines: list[dict[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from jarvis.core.tasks import Task
 from jarvis.envs.scripted import Habits, ScriptedPlayer
 from jarvis.envs.scripted.goals import Want, wants_of
 from jarvis.envs.scripted.looking import COUNT, Eyes, wrap
-from jarvis.envs.scripted.planner import plan
+from jarvis.envs.scripted.planner import GROUPS, plan
 from jarvis.envs.scripted.truth import project
 from jarvis.world.layout import PLAYER
 from jarvis.world.world import World
@@ -230,3 +230,157 @@ def test_it_walks_to_what_it_has_seen():
         world.tick(action.buttons, action.camera)
         if player.done:
             break
+
+
+# the traps of skill detection: each on alone shows, and off does not
+
+
+def staged(habits, ticks=500, goal="#logs", count=6, **start):
+    """The log, actions and views of ``ticks`` of gathering on a plain with trunks."""
+    start = {"nearby": {"oak_log": 12}, "nearby_radius": 10, "time": 1000, "weather": "clear"} | start
+    world = new_world(5, StartState(**start), flat=True)
+    player = ScriptedPlayer(Goal("gather", Have("|".join(GROUPS.get(goal, (goal,))), count)), 3, habits)
+    log, actions, views = [], [], []
+    for _ in range(ticks):
+        action = player.act(world)
+        if player.done:
+            break
+        log.append(player.truth)
+        actions.append(action)
+        views.append((float(player.p["yaw"]), float(player.p["pitch"])))
+        world.tick(action.buttons, action.camera)
+    return log, actions, views
+
+
+def runs(values):
+    """Values without their repetitions, in order, with how often each came."""
+    found = []
+    for value in values:
+        if found and found[-1][0] == value:
+            found[-1][1] += 1
+        else:
+            found.append([value, 1])
+    return found
+
+
+def test_without_habits_there_is_no_trap():
+    log, _, _ = staged(Habits.clean())
+    assert not any(entry.habit for entry in log)
+    assert {entry.coarse for entry in log} <= {"begin", "mine logs"}
+
+
+def test_a_new_target_is_a_fine_boundary_and_not_a_coarse_one():
+    log, _, _ = staged(Habits.clean())
+    dug = [cell for cell, _ in runs([entry.cell for entry in log if entry.fine == "dig"])]
+    assert len(set(dug)) >= 6 and [name for name, _ in runs([entry.coarse for entry in log])][-1:] == ["mine logs"]
+    assert len(runs([entry.coarse for entry in log])) <= 2
+
+
+def test_a_hole_is_filled_and_dug_again_without_a_change_of_view():
+    kit = {"dirt": 8, "wooden_pickaxe": 1}
+    habits = Habits(put_back=1.0, torches=False)
+    log, _, views = staged(habits, 300, "cobblestone", 4, inventory=kit, nearby={})
+    names = [name for name, _ in runs([entry.coarse for entry in log])]
+    assert "place dirt" in names and names[names.index("place dirt") + 1] == "dig dirt"
+    change = next(t for t in range(1, len(log)) if log[t].coarse == "dig dirt" and log[t - 1].coarse == "place dirt")
+    turned = math.dist(views[change - 3], views[change + 3])
+    assert turned < 20 and log[change].cell == log[change - 1].cell
+    without, _, _ = staged(Habits(torches=False), 300, "cobblestone", 4, inventory=kit, nearby={})
+    assert not any(entry.coarse == "place dirt" for entry in without)
+
+
+def test_the_view_turns_while_the_skill_goes_on():
+    log, _, views = staged(Habits(glances=40.0), nearby_radius=24)
+    turns = [
+        abs(wrap(views[t + 1][0] - views[t][0]))
+        for t in range(len(log) - 1)
+        if log[t].habit == log[t + 1].habit == "glance" and log[t].coarse == log[t + 1].coarse
+    ]
+    assert sum(turns) > 60
+    assert {entry.coarse for entry in log} <= {"begin", "mine logs"}
+
+
+@pytest.mark.parametrize(
+    ("habit", "habits", "shortest", "longest"),
+    [
+        ("misstep", Habits(missteps=40.0), 3, 6),
+        ("key_slip", Habits(key_slips=60.0), 1, 3),
+        ("hop", Habits(hops=40.0), 2, 2),
+        ("idle", Habits(idle_share=0.7), 3, 400),
+    ],
+)
+def test_a_slip_is_short_and_put_right(habit, habits, shortest, longest):
+    log, actions, _ = staged(habits)
+    lengths = [count for name, count in runs([entry.habit for entry in log])[:-1] if name == habit]
+    assert len(lengths) >= 3
+    # two in a row may touch
+    assert min(lengths) >= shortest and sorted(lengths)[len(lengths) // 2] <= longest
+    assert {entry.habit for entry in log} == {"", habit}
+    if habit in ("key_slip", "idle"):
+        assert not any(a.buttons.any() for a, entry in zip(actions, log, strict=True) if entry.habit == habit)
+
+
+def test_the_wrong_slot_is_pressed_and_corrected():
+    kit = {0: ("dirt", 1), 4: ("stone_axe", 1)}
+    log, actions, _ = staged(Habits(wrong_slot=1.0), 300, slots=kit)
+    slip = next(t for t, entry in enumerate(log) if entry.habit == "wrong_slot")
+    pressed = [key for action in actions[slip : slip + 12] for key in action.pressed if key.startswith("hotbar.")]
+    assert pressed[0] != "hotbar.5" and pressed[-1] == "hotbar.5"
+    clean, _, _ = staged(Habits(), 300, slots=kit)
+    assert not any(entry.habit for entry in clean)
+
+
+def test_the_wrong_stack_is_picked_up_and_put_back():
+    habits = Habits(wrong_click=1.0)
+    kit = {"inventory": {"oak_log": 2, "dirt": 3}, "nearby": {}}
+    log, _, _ = staged(habits, 400, "#planks", 8, **kit)
+    assert any(entry.habit == "wrong_click" for entry in log)
+    assert log[-1].coarse == "craft planks" and len(log) < 400  # and yet it is done
+
+
+def test_tremor_moves_the_mouse_and_the_look_arrives_all_the_same():
+    def looks(habits):
+        p = np.zeros(1, PLAYER)[0]
+        eyes = Eyes(habits, np.random.default_rng(1))
+        turns = []
+        for _ in range(30):
+            eyes.face(120.0, 20.0)
+            pitch, yaw = eyes.step(p)
+            p["yaw"], p["pitch"] = p["yaw"] + yaw, p["pitch"] + pitch
+            turns.append((pitch, yaw))
+        return np.array(turns), (float(p["yaw"]), float(p["pitch"]))
+
+    steady, _ = looks(Habits())
+    shaken, end = looks(Habits(tremor=0.5))
+    assert 0.1 < np.std(shaken[:8] - steady[:8]) < 1.0
+    assert math.dist(end, (120.0, 20.0)) < 1.0
+
+
+def test_a_mind_changes_without_an_event():
+    log, _, _ = staged(Habits(abandon=12.0), 900, count=40)
+    names = [name for name, _ in runs([entry.coarse for entry in log])]
+    elsewhere = {"check inventory", "wander", "look around"} & set(names)
+    assert len(elsewhere) >= 2 and names.count("mine logs") >= 3
+
+
+def test_skills_can_be_held_out():
+    held = ("check inventory", "wander", "scratch")
+    log, _, _ = staged(Habits(abandon=12.0, left_out=held), 600, count=40)
+    names = {entry.coarse for entry in log}
+    assert "look around" in names and not names & set(held)
+    with pytest.raises(UnknownNameError, match="check inventory"):
+        Habits(left_out=("check inventry",))
+
+
+def test_two_skills_begin_alike():
+    log, _, _ = staged(Habits(pass_by=1.0))
+    past = [t for t in range(1, len(log)) if log[t].coarse == "walk past" != log[t - 1].coarse]
+    assert past and all(log[t].target == "oak_log" and log[t].fine == "walk" for t in past)
+    assert not any(entry.fine == "dig" for entry in log if entry.coarse == "walk past")
+
+
+def test_pauses_have_a_long_tail():
+    player = ScriptedPlayer("#logs", 1)
+    pauses = np.array([player._overlays._pause() for _ in range(4000)])
+    assert 22 <= np.median(pauses) <= 26 and pauses.min() >= 3 and 200 < pauses.max() <= 400
+    assert abs(np.std(np.log(pauses)) - 0.9) < 0.1

@@ -28,17 +28,16 @@ Skill = Generator[tuple[str, ...], None, Any]
 
 def detour(me: ScriptedPlayer) -> Skill:
     """Leave what was being done for something else, for a few seconds."""
-    choice = int(me.random.integers(4))
-    if choice == 0:
-        yield from check_bag(me)
-    elif choice == 1:
-        yield from scratch(me)
-    elif choice == 2 and not me.covered():
-        yield from stroll(me)
-    else:
-        me.do("look around", "look")
-        yield from glance(me, int(me.random.integers(2, 5)))
+    open_to_it = [name for name in DETOURS if name not in me.habits.left_out and (name != "wander" or not me.covered())]
+    if open_to_it:
+        yield from DETOURS[open_to_it[int(me.random.integers(len(open_to_it)))]](me)
     yield from me.react(3.0)
+
+
+def look_about(me: ScriptedPlayer) -> Skill:
+    """Stand and turn the head."""
+    me.do("look around", "look")
+    return (yield from glance(me, int(me.random.integers(2, 5))))
 
 
 def check_bag(me: ScriptedPlayer) -> Skill:
@@ -63,8 +62,7 @@ def scratch(me: ScriptedPlayer) -> Skill:
     cell = (hit.x, hit.y, hit.z)
     block = get_block(me.grid, *cell)
     if cell in me.own or me.digging_price[block] < 12 or me.digging_price[block] > 1e6 or best_tool(me, block) is None:
-        me.do("look around", "look")
-        return (yield from glance(me, 2))
+        return False
     me.do(f"dig {RULES.blocks[block]}", "dig")
     me.aim_for(RULES.blocks[block], cell)
     for _ in range(max(2, int((me.digging_price[block] - 7) * 0.6))):
@@ -84,6 +82,9 @@ def stroll(me: ScriptedPlayer) -> Skill:
     far = float(me.random.uniform(5, 12))
     tx, tz = x + round(far * math.cos(angle)), z + round(far * math.sin(angle))
     return (yield from walk_to(me, (tx, surface(me, tx, tz), tz), AT, 2, 3, most=1200, tries=1))
+
+
+DETOURS = {"check inventory": check_bag, "scratch": scratch, "wander": stroll, "look around": look_about}
 
 
 def pass_by(me: ScriptedPlayer, blocks: tuple[str, ...], target: Cell) -> Skill:

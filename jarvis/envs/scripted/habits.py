@@ -4,14 +4,19 @@
     Habits.clean()   straight to the point, for tests and upper bounds
 
 The traps are those a detector of skill boundaries must survive: changes of view that mean nothing, changes of skill
-that cannot be seen, actions given up, pauses, and durations with a long tail.
+that cannot be seen, beginnings that two skills share, actions given up, pauses, and durations with a long tail. Skills
+are held out with ``left_out``, worlds by their seeds.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Habits"]
+from jarvis.core.errors import UnknownNameError, nearest_names
+
+__all__ = ["OPTIONAL", "Habits"]
+
+OPTIONAL = ("check inventory", "scratch", "wander", "look around")  # what the mind changes to
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Habits:
     abandon: float = 0.0  # rate of leaving what it was doing, unfinished and without an event, for another skill
     pass_by: float = 0.0  # chance to walk up to something and on, as if to take it (an ambiguous beginning)
     put_back: float = 0.0  # chance to fill a hole just dug and dig it again: skills change, the view does not
+    left_out: tuple[str, ...] = ()  # of OPTIONAL: skills that it never shows, so that they can be held out
 
     # care
     torches: bool = True  # light tunnels if there is coal
@@ -50,6 +56,9 @@ class Habits:
         for name in ("wrong_slot", "wrong_click", "idle_share", "pass_by", "put_back", "map_sense", "aim_error"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}: {getattr(self, name)}, expected 0 to 1")
+        for name in self.left_out:
+            if name not in OPTIONAL:
+                raise UnknownNameError("skill", name, nearest_names(name, OPTIONAL), "left_out")
         if not 1 <= self.max_turn <= 180:
             raise ValueError(f"max_turn: {self.max_turn}, expected 1 to 180 degrees a tick")
         if not 0 <= self.reaction[0] <= self.reaction[1]:
