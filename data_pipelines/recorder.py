@@ -37,7 +37,7 @@ from data_pipelines.recordings import Recording, RecordingWriter
 from data_pipelines.variations import PLAIN, Retouch, Variation, draw_variation
 from jarvis.core.actions import Action
 from jarvis.core.environments import Environment
-from jarvis.core.errors import EpisodeError, FormatError
+from jarvis.core.errors import EnvironmentFailure, EpisodeError, FormatError
 from jarvis.core.files import (
     DONE,
     Pathlike,
@@ -56,6 +56,7 @@ __all__ = ["Player", "RecordReport", "RecordingStyle", "episode_seed", "record",
 
 TICKS_PER_HOUR = 72_000
 ATTEMPTS = 2
+WATCH_SECONDS = 1.0
 HOPELESS = 8  # episodes in a row that cannot be played: then it is not the episodes
 TRAIN_SEEDS = 1 << 29  # seeds from here on are kept for validation and test
 _COUNTERS = ("mine_block", "craft_item", "pickup", "use_item", "kill_entity", "break_item", "drop", "custom")
@@ -76,6 +77,7 @@ class Player:
     act: Callable[[Observation, dict[str, Any]], Action]  # of an observation and its info
     truth: Callable[[], Mapping[str, Any] | None] = _nothing  # of the last act: skill, target, point, as JSON values
     done: Callable[[], bool] = _never  # asked after each act's tick: whether there is nothing left to show
+    facts: Mapping[str, Any] = field(default_factory=dict)  # JSON values for the options files of the episode
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def record_episode(
             "task": task.to_json(),
             "variation": variation.to_json(),
             **(facts or {}),
+            **player.facts,
         }
         writer = RecordingWriter(
             folder,
@@ -303,12 +306,14 @@ def record(
     deadline: float | None = None,
     facts: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
+    watch: Callable[[int, int], None] | None = None,
 ) -> RecordReport:
     """Records until there are so many episodes, or so many hours of play. Exactly one of the two is given.
 
     tasks: episode n plays tasks[n % len(tasks)]. workers: processes at once; 0 plays in this one, without deadlines.
     deadline: seconds for one episode, by default what its ticks need at 2 a second and five minutes more. facts: JSON
-    values for every options file (who plays, which world). Raises EpisodeError when nothing at all can be played.
+    values for every options file (who plays, which world). watch: is told, about once a second, how many ticks are
+    recorded and how many episodes are finished. Raises EnvironmentFailure when nothing at all can be played.
     """
     style = style or RecordingStyle()
     if (hours is None) == (episodes is None) or not tasks or workers < 0:
@@ -336,7 +341,7 @@ def record(
             str(folder), style, varied, style.vary, facts or {},
         )  # fmt: skip
 
-    session = _Session(folder, style, job, workers, deadline, say or (lambda line: None))
+    session = _Session(folder, style, job, workers, deadline, say or (lambda line: None), watch)
     goal = math.inf if hours is None else hours * TICKS_PER_HOUR
     started = time.monotonic()
     try:
@@ -389,8 +394,10 @@ class _Session:
         workers: int,
         deadline: float | None,
         say: Callable[[str], None],
+        watch: Callable[[int, int], None] | None = None,
     ) -> None:
         self.folder, self.style, self.job, self.deadline, self.say = folder, style, job, deadline, say
+        self.watch = watch
         self.workers = max(1, workers)
         self.ticks: dict[int, int] = {}
         self.quarantined: dict[int, str] = {}
@@ -434,8 +441,22 @@ class _Session:
                 else:
                     running[self._start(episode)] = episode
             if running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in wait(running, WATCH_SECONDS, return_when=FIRST_COMPLETED).done:
                     self._settle(running.pop(future), future, running)
+            if self.watch is not None:
+                under_way = sum(self._under_way(episode) for episode in running.values())
+                self.watch(sum(self.ticks.values()) + under_way, len(self.ticks))
+
+    def _under_way(self, episode: int) -> int:
+        """How many ticks of an episode are on the disk, about."""
+        name = f"{self.style.prefix}-{episode:06d}-"
+        done = sum(int((recording.facts() or {}).get("frames", 0))
+                   for recording in _recordings_of(self.folder, self.style, episode))  # fmt: skip
+        lines = 0
+        for path in self.folder.glob(f".{name}*.tmp.jsonl"):  # two of them: the actions and the truth
+            with suppress(OSError):
+                lines += path.read_bytes().count(b"\n")
+        return done + lines // 2
 
     def _enough(self, goal: float, episodes: int | None) -> int | None:
         """After how many episodes from the first there is enough, if none of them is missing."""
@@ -494,4 +515,4 @@ class _Session:
         self.say(f"episode {episode}: put aside: {reason}")
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= HOPELESS:
-            raise EpisodeError(f"{self.folder}: {HOPELESS} episodes in a row could not be played: {reason}")
+            raise EnvironmentFailure(f"{self.folder}: {HOPELESS} episodes in a row could not be played: {reason}")

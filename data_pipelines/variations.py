@@ -113,9 +113,7 @@ def _overlay(variation: Variation, width: int, height: int) -> tuple[int, int, n
         )
         cv2.rectangle(colour, (0, 0), (w - 1, h - 1), ink, max(1, round(2 * unit)))
     elif variation.overlay == "title":  # a line of text along the upper edge
-        text = str(
-            random.choice(["EPISODE 1", "LIVE", "SUBSCRIBE!", "hardcore day 3", "Let's play #12", "no commentary"])
-        )
+        text = str(random.choice(_TITLES))
         size, thick = 0.55 * unit, max(1, round(unit))
         (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, size, thick)
         pad = round(6 * unit)
@@ -140,7 +138,3 @@ def _overlay(variation: Variation, width: int, height: int) -> tuple[int, int, n
     top = max(0, height - h - margin) if lower else min(margin, height - h)
     left = min(margin, width - w) if random.random() < 0.5 else max(0, width - w - margin)
     return top, left, colour[:h, :w].astype(np.float32), alpha[:h, :w].astype(np.float32)
-
-
-def _colour(random: np.random.Generator, low: int, high: int) -> tuple[int, ...]:
-    return tuple(int(level) for level in random.integers(low, high, 3))

@@ -6,6 +6,9 @@
 `policy.act` sees all rows at once; the environments are stepped in threads, and a row that begins another episode does
 so while the others play on. An episode's outcome is the same whatever the other rows hold.
 
+A policy that plays from inside a world rather than from its picture has a method `follow(row, env)`. It is called after
+each reset of the row's environment, and with None when a reset begins: until the next call the world is not to be read.
+
 An episode never ends the run. A broken simulator, a start that cannot be had, a policy that raises or answers with
 something else than one action a row: the episode is `aborted`, with the reason, and is never counted as failed. If the
 policy fails on a whole batch, the episodes in it are played again, each alone, so that only the guilty one is aborted.
@@ -21,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from evaluation.suites import Episode
@@ -67,8 +71,10 @@ class Played:
 class _Row:
     """One environment and the episode that is under way in it."""
 
-    def __init__(self, make_env: Callable[[], Environment]) -> None:
-        self._make_env = make_env
+    def __init__(
+        self, make_env: Callable[[], Environment], follow: Callable[[Environment | None], None] | None
+    ) -> None:
+        self._make_env, self._follow = make_env, follow
         self._env: Environment | None = None
         self.episode: Episode | None = None
         self.tape: Tape | None = None
@@ -84,6 +90,8 @@ class _Row:
         self.trace: str | None = None
         self.total = self.best = 0.0
         self.policy_seconds = self.environment_seconds = 0.0
+        if self._follow is not None:
+            self._follow(None)
         self.started = time.perf_counter()
 
     def begin(self) -> None:
@@ -98,6 +106,12 @@ class _Row:
                 self.tape.begin(self.observation.pov)
         except Exception as error:
             self._broken("start" if isinstance(error, ValueError) else "environment", error)
+        else:
+            if self._follow is not None:
+                try:
+                    self._follow(self._env)
+                except Exception as error:
+                    self.abort("policy", error)
         self.environment_seconds += time.perf_counter() - before
 
     def step(self, action: Any) -> None:
@@ -185,7 +199,9 @@ def play(
         raise ValueError(f"rows: {rows}, expected at least 1")
     waiting = deque(episodes)
     suspects: deque[Episode] = deque()
-    table = [_Row(make_env) for _ in range(min(rows, max(1, len(waiting))))]
+    follow = getattr(policy, "follow", None)
+    count = min(rows, max(1, len(waiting)))
+    table = [_Row(make_env, partial(follow, number) if callable(follow) else None) for number in range(count)]
     workers = threads if threads is not None else min(len(table), os.cpu_count() or 1)
     pool = ThreadPoolExecutor(workers, "environment") if len(table) > 1 and workers > 1 else None
     new_tape = tape or (lambda episode: None)

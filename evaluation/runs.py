@@ -46,6 +46,7 @@ def evaluate(
     threads: int | None = None,
     videos: bool = True,
     report: bool = True,
+    facts: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     make_env: Callable[[], Environment] | None = None,
     on_episode: Callable[[dict[str, Any]], None] | None = None,
@@ -55,7 +56,8 @@ def evaluate(
     policy_name: what the results call it. split: whose worlds; the test seeds are opened here and nowhere else.
     tasks: only these names or groups, or all that begin with what stands before a `*`. episodes_each: of a task,
     the suite's number if None. env: another environment that can honour the suite's starts, with the constructor's
-    options. rows: environments at once. on_episode: gets each line when it is written.
+    options. rows: environments at once. facts: more JSON values for config.json, so that another value is another run.
+    on_episode: gets each line when it is written.
 
     Raises, before anything is played, for names that are not there, starts that the environment refuses, and a folder
     that holds something else. Ctrl-C leaves the folder so that the same call goes on.
@@ -83,6 +85,7 @@ def evaluate(
         "env": env_name,
         "env_options": options,
         "policy": policy_name,
+        **(facts or {}),
     }
     folder = ResultsFolder(out, config, overwrite)
 
@@ -90,10 +93,10 @@ def evaluate(
         return Tape(folder.episodes, f"{episode.number:06d}", video=videos)
 
     left = [episode for episode in episodes if episode.number not in folder.lines]
-    facts = {"suite": chosen.name, "split": split, "env": env_name, "policy": policy_name}
+    about = {"suite": chosen.name, "split": split, "env": env_name, "policy": policy_name}
     started = time.perf_counter()
     for played in play(left, build, policy, rows=rows, threads=threads, tape=tape):
-        line = folder.record(played, {"group": chosen.group(played.episode.task.name), **facts})
+        line = folder.record(played, {"group": chosen.group(played.episode.task.name), **about})
         if on_episode is not None:
             on_episode(line)
     summary = finish_report(folder.path, seconds=time.perf_counter() - started, html=report)
@@ -159,8 +162,7 @@ def compare(first: str | Path, second: str | Path) -> dict[str, Any]:
         )
 
     def compared(part: Sequence[tuple[Any, Any]], reached: Callable[[Any], bool]) -> dict[str, Any]:
-        strata = [line["task"] for line, _ in part]
-        return compare_pairs([reached(a) for a, _ in part], [reached(b) for _, b in part], strata).to_json()
+        return compare_pairs([reached(a) for a, _ in part], [reached(b) for _, b in part]).to_json()
 
     milestones: dict[str, Any] = {}
     for task, names in config_a.get("milestones", {}).items():

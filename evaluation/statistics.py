@@ -3,7 +3,7 @@
     wilson(18, 20)                       # Interval(0.9, 0.699, 0.972)
     compare_pairs([1, 1, 0], [0, 1, 0])  # difference, its interval, and McNemar's exact p
 
-All intervals hold 95 %. Bootstraps draw from a named stream, so that the same results give the same interval.
+All intervals hold 95 %. The bootstrap draws from a named stream, so that the same results give the same interval.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 Z = 1.959963984540054  # of the normal distribution, between -Z and Z lie 95 %
-DRAWS = 10_000  # of a bootstrap
+DRAWS = 10_000  # of the bootstrap
 
 
 class Interval(NamedTuple):
@@ -82,36 +82,41 @@ class Comparison:
         return asdict(self) | {"difference": self.difference.to_json()}
 
 
-def compare_pairs(first: Sequence[bool], second: Sequence[bool], strata: Sequence[str] | None = None) -> Comparison:
+def compare_pairs(first: Sequence[bool], second: Sequence[bool]) -> Comparison:
     """Successes of two policies on equal tasks and seeds, in the same order.
 
-    The interval of the difference is a percentile bootstrap over the pairs, drawn within each of the strata (tasks):
-    which tasks there are is no accident, which worlds they were played in is.
+    The interval of the difference is Newcombe's (1998, method 10): it joins the two Wilson intervals by the correlation
+    of the pairs, so that a single pair, or pairs that all agree, leave doubt where a bootstrap would leave none.
     """
-    if len(first) != len(second) or (strata is not None and len(strata) != len(first)):
+    if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} results cannot be paired")
     one, two = np.asarray(first, bool), np.asarray(second, bool)
+    both, neither = int((one & two).sum()), int((~one & ~two).sum())
     only_first, only_second = int((one & ~two).sum()), int((two & ~one).sum())
-    count = len(one)
-    if count == 0:
-        return Comparison(0, 0, 0, 0, 0, Interval(math.nan, -1.0, 1.0), 1.0)
-    value = (only_second - only_first) / count
-    random = generator(0, "evaluation", "bootstrap")
-    labels = np.zeros(count, np.int64) if strata is None else np.unique(np.asarray(strata), return_inverse=True)[1]
-    totals = np.zeros(DRAWS, np.int64)
-    for label in range(int(labels.max()) + 1):
-        inside = labels == label
-        size = int(inside.sum())
-        down, up = int((one & ~two & inside).sum()), int((two & ~one & inside).sum())
-        if down or up:
-            # a resample of a stratum is a draw of how many pairs of each of three kinds it holds
-            drawn = random.multinomial(size, [down / size, up / size, (size - down - up) / size], size=DRAWS)
-            totals += drawn[:, 1] - drawn[:, 0]
-    low, high = np.percentile(totals / count, (2.5, 97.5))
     return Comparison(
-        count, int(one.sum()), int(two.sum()), only_first, only_second, Interval(value, float(low), float(high)),
-        mcnemar(only_first, only_second),
+        len(one), both + only_first, both + only_second, only_first, only_second,
+        _paired_difference(both, only_first, only_second, neither), mcnemar(only_first, only_second),
     )  # fmt: skip
+
+
+def _paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
+    count = both + only_first + only_second + neither
+    if count == 0:
+        return Interval(math.nan, -1.0, 1.0)
+    a, b = wilson(both + only_first, count), wilson(both + only_second, count)
+    cross = both * neither - only_first * only_second
+    if cross > 0:
+        cross = max(cross - count / 2, 0)  # type: ignore[assignment] # the continuity correction
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    correlation = cross / math.sqrt(margins) if margins else 0.0
+
+    def reach(ours: float, theirs: float) -> float:
+        return math.sqrt(max(0.0, ours * ours - 2 * correlation * ours * theirs + theirs * theirs))
+
+    value = b.value - a.value
+    low = value - reach(b.value - b.low, a.high - a.value)
+    high = value + reach(b.high - b.value, a.value - a.low)
+    return Interval(value, max(-1.0, low), min(1.0, high))
 
 
 class Curve(NamedTuple):

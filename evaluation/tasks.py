@@ -25,7 +25,7 @@ from jarvis.core.goals import Count, Goal, Have, Predicate
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 
-__all__ = ["CRAFTER_ACHIEVEMENTS", "DIAMOND_MILESTONES", "VERSION", "get", "names"]
+__all__ = ["CRAFTER_ACHIEVEMENTS", "DIAMOND_MILESTONES", "VERSION", "get", "matching", "names"]
 
 VERSION = 1  # of every task's meaning
 
@@ -186,3 +186,13 @@ def get(name: str) -> Task:
 def names() -> tuple[str, ...]:
     """Every task's name, atomic tasks at normal difficulty."""
     return tuple(name for name in _known() if "-" not in name)
+
+
+def matching(pattern: str) -> tuple[str, ...]:
+    """The name itself, or every name that begins with what stands before a `*`, easy and hard starts included."""
+    if not pattern.endswith("*"):
+        return (get(pattern).name,)
+    found = tuple(name for name in _known() if name.startswith(pattern[:-1]))
+    if not found:
+        raise UnknownNameError("task", pattern, nearest_names(pattern[:-1], _known()))
+    return found

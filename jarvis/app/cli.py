@@ -28,6 +28,9 @@ __all__ = ["COMMANDS", "main"]
 # name: (module of jarvis.app.commands and the function of that name in it, or a table of more commands; its one line)
 COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
     "play": ("play", "Play a task, and write a video and the results."),
+    "record": ("record", "Record play as video, keys and mouse, to learn from."),
+    "evaluate": ("evaluate", "Judge a policy by a suite of tasks, with intervals."),
+    "compare": ("compare", "Compare two evaluations on their equal episodes."),
     "data": ({}, "Look at recordings and datasets, check and convert them."),
     "train": ({}, "Train a model, or go on with its training."),
     "tasks": ("tasks", "List what can be played: goals, time limits, starts."),

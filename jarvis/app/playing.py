@@ -157,6 +157,8 @@ def play_episode(
         try:
             _ask(policy.reset, [task.goal], seeds=[seed])
             observation, info = env.reset(task, seed)
+            if follow := getattr(policy, "follow", None):
+                _ask(follow, 0, env)
             with interruption.held_back():
                 for sink in sinks:
                     sink.begin(Beginning(task, seed, observation, info))

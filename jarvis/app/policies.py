@@ -4,6 +4,7 @@
     noop          nothing, ever
     replay:FILE   the actions of an earlier episode, one MineRL dictionary a line (`episode_000.actions.jsonl`)
     human         a person at the page that `jarvis play --watch` serves
+    scripted      the demonstrator: plays voxel worlds from the inside, through keyboard and mouse only
 
 A policy that has nothing more to do raises EndOfPlay from `act`; the episode then ends as it is.
 """
@@ -25,7 +26,17 @@ from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.random_streams import generator
 
-__all__ = ["POLICIES", "EndOfPlay", "NoopPolicy", "RandomPolicy", "ReplayPolicy", "load_policy", "read_actions"]
+__all__ = [
+    "POLICIES",
+    "EndOfPlay",
+    "NoopPolicy",
+    "RandomPolicy",
+    "ReplayPolicy",
+    "Rows",
+    "load_policy",
+    "read_actions",
+    "written",
+]
 
 # name: (module:class, what stands behind the colon of `name:...`, or nothing)
 POLICIES: dict[str, tuple[str, str]] = {
@@ -33,6 +44,7 @@ POLICIES: dict[str, tuple[str, str]] = {
     "noop": ("jarvis.app.policies:NoopPolicy", ""),
     "replay": ("jarvis.app.policies:ReplayPolicy", "FILE"),
     "human": ("jarvis.app.people:HumanPolicy", ""),
+    "scripted": ("jarvis.app.demonstrator:ScriptedPolicy", ""),
 }
 
 
@@ -69,13 +81,15 @@ class UnknownPolicyError(UnknownNameError):
         return f"{super().__str__()}; this release plays {', '.join(written(name) for name in POLICIES)}"
 
 
-class _Rows:
+class Rows:
     """The rows of a batched policy: one state each, made anew by `reset`."""
+
+    looks = False  # none of those here uses the picture, so that it need not be drawn
 
     def __init__(self) -> None:
         self._rows: list[Any] = []
 
-    def begin(self, seed: int) -> Any:
+    def begin(self, goal: Goal | None, seed: int) -> Any:
         """The state of a row at the beginning of an episode."""
         raise NotImplementedError
 
@@ -93,10 +107,10 @@ class _Rows:
         seeds = list(rows) if seeds is None else seeds
         if not len(rows) == len(goals) == len(seeds):
             raise ValueError(f"{len(goals)} goals, {len(rows)} rows and {len(seeds)} seeds, expected as many of each")
-        for row, seed in zip(rows, seeds, strict=True):
+        for row, goal, seed in zip(rows, goals, seeds, strict=True):
             if not 0 <= row < len(self._rows):
                 raise ValueError(f"row {row}: there are {len(self._rows)}")
-            self._rows[row] = self.begin(seed)
+            self._rows[row] = self.begin(goal, seed)
 
     def check(self, observations: Sequence[Observation]) -> None:
         """Raises ValueError unless there is one observation a row."""
@@ -104,10 +118,10 @@ class _Rows:
             raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
 
 
-class NoopPolicy(_Rows):
+class NoopPolicy(Rows):
     """Presses nothing."""
 
-    def begin(self, seed: int) -> None:
+    def begin(self, goal: Goal | None, seed: int) -> None:
         """Nothing to remember."""
 
     def act(self, observations: Sequence[Observation]) -> list[Action]:
@@ -184,13 +198,13 @@ class _Player:
         return Action.of(*(("attack",) if clicked else ()), camera=np.clip(self.speed, -20.0, 20.0))
 
 
-class RandomPolicy(_Rows):
+class RandomPolicy(Rows):
     """A random player with the habits of a person: keys stay down for a while and the camera turns smoothly.
 
     It walks, digs and looks round, now and then changes its tool, and opens and closes the inventory.
     """
 
-    def begin(self, seed: int) -> _Player:
+    def begin(self, goal: Goal | None, seed: int) -> _Player:
         """A player with a stream of its own."""
         return _Player(seed)
 
@@ -216,14 +230,14 @@ def read_actions(path: str | Path) -> list[Action]:
     return actions
 
 
-class ReplayPolicy(_Rows):
+class ReplayPolicy(Rows):
     """Plays the actions of a file from their beginning, in every row, and then ends the play."""
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self.actions = read_actions(path)
 
-    def begin(self, seed: int) -> int:
+    def begin(self, goal: Goal | None, seed: int) -> int:
         """The next action's number."""
         return 0
 

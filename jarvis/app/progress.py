@@ -1,4 +1,4 @@
-"""How far an episode has come: a moving bar on a terminal, a plain line now and then in a log.
+"""How far an episode, or a run of many, has come: a moving bar on a terminal, a plain line now and then in a log.
 
 Milestones are lines in both: `tick 412  log`.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from jarvis.app.playing import Beginning, Outcome, Sink, Tick
 
-__all__ = ["Narrator"]
+__all__ = ["Meter", "Narrator"]
 
 _LOG_SECONDS = 30.0  # between lines of a log
 _BAR_SECONDS = 0.1  # between movements of a bar
@@ -74,6 +74,60 @@ class Narrator(Sink):
 
     def end(self, outcome: Outcome | None) -> None:
         """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class Meter:
+    """Tells how far a run of many episodes is.
+
+    with Meter(say, 120, "episodes") as meter:
+        meter.tell(3, "2 successes")         # as often as one likes
+        meter.say("episode 7: aborted")      # a line that does not disturb the bar
+    """
+
+    def __init__(self, say: Callable[[str], None], total: int, unit: str) -> None:
+        self._say, self._total, self._unit = say, total, unit
+        self._bar: Any = None
+
+    def __enter__(self) -> Meter:
+        self._started = time.monotonic()
+        self._next = self._started + _LOG_SECONDS
+        self._first: float | None = None  # ticks that were there when we began
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._row = self._bar.add_task(self._unit, total=self._total)
+            self._bar.start()
+        return self
+
+    def tell(self, done: float, words: str, ticks: float | None = None) -> None:
+        """How much is done, in words too. ticks: played in all, from which the speed is told."""
+        now = time.monotonic()
+        if ticks is not None:
+            self._first = ticks if self._first is None else self._first
+            if now > self._started and ticks > self._first:
+                words += f", {(ticks - self._first) / (now - self._started):.0f} ticks/s"
+        if self._bar is not None:
+            self._bar.update(self._row, completed=min(done, self._total), description=f"{self._unit}  {words}")
+        elif now >= self._next:
+            self._say(f"{done:.0f} of {self._total} {self._unit}: {words}")
+            self._next = now + _LOG_SECONDS
+
+    def say(self, line: str) -> None:
+        """A line of its own."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._say(line)
+            self._bar.start()
+        else:
+            self._say(line)
+
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -6,7 +6,7 @@ python -m jarvis play --task craft_diamond --policy random --episodes 2 --out ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from jarvis.core.files import read_json_lines
 from jarvis.core.tasks import Task
 from jarvis.envs.registry import make as make_environment
 
-__all__ = ["DONE", "FAILED", "INTERRUPTED", "PARTIAL", "PlayConfig", "compile_kernels", "play"]
+__all__ = ["DONE", "FAILED", "INTERRUPTED", "PARTIAL", "PlayConfig", "compile_kernels", "make_checked", "play"]
 
 DONE, FAILED, PARTIAL, INTERRUPTED = 0, 1, 3, 130  # exit codes
 
@@ -84,7 +84,7 @@ def play(
             policy = load_policy(config.policy, **({"hands": page.hands} if human and page else {}))
             if config.env == "voxel":
                 compile_kernels(say)
-            env = _environment(config.env, options, task)
+            env = make_checked(config.env, options, [task])
         except KeyboardInterrupt:
             return INTERRUPTED
         stack.callback(env.close)
@@ -137,8 +137,8 @@ def compile_kernels(say: Callable[[str], None]) -> None:
         warm.prepare()
 
 
-def _environment(name: str, options: Mapping[str, Any], task: Task) -> Environment:
-    """The environment, after it has agreed to the task. What its constructor refuses is the user's to mend."""
+def make_checked(name: str, options: Mapping[str, Any], tasks: Iterable[Task]) -> Environment:
+    """The environment, after it has agreed to the tasks. What its constructor refuses is the user's to mend."""
     try:
         env = make_environment(name, **options)
     except JarvisError:
@@ -146,7 +146,8 @@ def _environment(name: str, options: Mapping[str, Any], task: Task) -> Environme
     except (TypeError, ValueError) as error:
         raise SettingsError(f"environment {name!r}: {error}") from None
     try:
-        env.check(task)
+        for task in tasks:
+            env.check(task)
     except BaseException:
         env.close()
         raise

@@ -68,7 +68,7 @@ def every_command(table, *above):
             yield (*above, name), target, words
 
 
-@pytest.mark.parametrize(("path", "module", "words"), every_command(cli.COMMANDS), ids=lambda value: str(value))
+@pytest.mark.parametrize(("path", "module", "words"), list(every_command(cli.COMMANDS)))
 def test_every_command_of_the_table_is_there_and_takes_what_all_take(capsys, path, module, words):
     function = getattr(importlib.import_module(f"jarvis.app.commands.{module}"), module)
     assert function.__doc__.splitlines()[0] == words and len(words) <= 62  # not cut in 80 columns

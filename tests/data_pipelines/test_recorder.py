@@ -12,7 +12,7 @@ from data_pipelines.recorder import RecordingStyle, episode_seed, record, record
 from data_pipelines.recordings import Recording, scan
 from data_pipelines.variations import OVERLAYS, Retouch, Variation, draw_variation
 from data_pipelines.video import open_video
-from jarvis.core.errors import EpisodeError, FormatError
+from jarvis.core.errors import EnvironmentFailure, EpisodeError, FormatError
 from jarvis.core.goals import Goal
 from jarvis.core.tasks import Task
 
@@ -171,7 +171,7 @@ def test_an_episode_that_cannot_be_played_is_put_aside(tmp_path):
     assert line == {"episode": 1, "seed": episode_seed(0, 1), "attempts": 2, "reason": "RuntimeError: lost its way"}
     assert [r.name for r in report.recordings] == ["test-000000-00", "test-000002-00"]
     assert not list((tmp_path / "out").glob("*000001*"))
-    with pytest.raises(EpisodeError, match="8 episodes in a row could not be played: RuntimeError: lost its way"):
+    with pytest.raises(EnvironmentFailure, match="8 episodes in a row could not be played: RuntimeError: lost its way"):
         record(
             players.make_slate,
             players.make_raising_player,

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from evaluation.statistics import compare_pairs, crafter_score, mcnemar, milestone_curve, quartiles, wilson
@@ -36,23 +37,39 @@ def test_a_comparison_counts_the_pairs_that_differ():
     assert compare_pairs(second, first).difference.value == pytest.approx(-2 / 6)
 
 
-def test_the_bootstrap_has_the_width_that_theory_gives():
+def test_the_interval_of_a_difference_has_the_width_that_theory_gives():
     # 400 pairs, 100 up and 60 down: the standard error is sqrt((p_up + p_down - d^2) / n)
     first, second = [0] * 100 + [1] * 60 + [0] * 240, [1] * 100 + [0] * 60 + [0] * 240
     value, low, high = compare_pairs(first, second).difference
     error = math.sqrt((0.25 + 0.15 - 0.1**2) / 400)
     assert value == pytest.approx(0.1)
     assert (low, high) == (pytest.approx(0.1 - 1.96 * error, abs=0.006), pytest.approx(0.1 + 1.96 * error, abs=0.006))
-    assert compare_pairs(first, second) == compare_pairs(first, second)  # the same draws every time
+    # Newcombe (1998), table II, method 10: of 50 pairs 36 both, 12 up, 2 down
+    value, low, high = compare_pairs([1] * 36 + [0] * 12 + [1] * 2, [1] * 48 + [0] * 2).difference
+    assert (round(value, 4), round(low, 4), round(high, 4)) == (0.2, 0.0569, 0.3404)
+    mirrored = compare_pairs(second, first).difference
+    straight = compare_pairs(first, second).difference
+    assert (mirrored.low, mirrored.high) == (pytest.approx(-straight.high), pytest.approx(-straight.low))
 
 
-def test_tasks_are_kept_apart_in_the_bootstrap():
-    # one task always won, the other always lost: no world could have made it otherwise
-    first, second, tasks = [0] * 10 + [1] * 10, [1] * 10 + [0] * 10, ["a"] * 10 + ["b"] * 10
-    assert compare_pairs(first, second, tasks).difference == (0.0, 0.0, 0.0)
-    assert compare_pairs(first, second).difference.low < -0.3
+def test_few_pairs_leave_doubt_even_if_all_agree():
+    # one pair, won by the second: the two Wilson intervals are (0, 0.793) and (0.207, 1)
+    assert compare_pairs([0], [1]).difference == (1.0, pytest.approx(1 - math.hypot(0.7934507, 0.7934507)), 1.0)
+    value, low, high = compare_pairs([0, 1, 0, 1], [0, 1, 0, 1]).difference
+    assert value == 0 and low < -0.2 and high > 0.2
     with pytest.raises(ValueError, match="cannot be paired"):
         compare_pairs([1], [1, 0])
+
+
+def test_the_interval_of_a_difference_holds_what_it_says():
+    # pairs of a rate of 0.5 against 0.7 that hang together: 30 of them, drawn two thousand times
+    random, held = np.random.default_rng(0), 0
+    for _ in range(2000):
+        luck = random.random(30)
+        first, second = luck < 0.5, (luck * 0.8 + random.random(30) * 0.2) < 0.66
+        low, high = compare_pairs(first, second).difference[1:]
+        held += low <= 0.2 <= high
+    assert 0.93 < held / 2000 < 0.985
 
 
 def test_a_curve_rises_where_a_milestone_falls():

@@ -21,6 +21,7 @@ __all__ = [
     "Json",
     "Seed",
     "environment_names",
+    "mapping_of",
     "policy_names",
     "print_json",
     "print_table",
@@ -52,6 +53,16 @@ def settings_of(ctx: typer.Context) -> dict[str, Any]:
     """The settings of --config and --set that no option of this command holds."""
     own = {option.name for option in ctx.command.params}
     return {name: value for name, value in (ctx.default_map or {}).items() if name not in own}
+
+
+def mapping_of(ctx: typer.Context, name: str) -> dict[str, Any]:
+    """One of those settings that is a mapping. SettingsError if it is anything else."""
+    value = settings_of(ctx).get(name) or {}
+    if not isinstance(value, dict):
+        from jarvis.app.settings import SettingsError
+
+        raise SettingsError(f"{name}: {value!r:.100}, expected a mapping such as {name}.fov=90")
+    return value
 
 
 def _settle(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -95,10 +106,13 @@ def to_person(line: str) -> None:
     print(line, flush=True)
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, tab-separated lines anywhere else: those can be cut and sorted."""
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], always_head: bool = False) -> None:
+    """A table on a terminal, tab-separated lines anywhere else: those can be cut and sorted.
+
+    always_head: those lines begin with the head too.
+    """
     if not sys.stdout.isatty():
-        for row in rows:
+        for row in [head, *rows] if always_head else rows:
             print("\t".join(row))
         return
     from rich.console import Console

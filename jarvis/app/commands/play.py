@@ -13,9 +13,9 @@ from jarvis.app.commands.options import (
     Json,
     Seed,
     environment_names,
+    mapping_of,
     policy_names,
     print_json,
-    settings_of,
     takes_settings,
     task_names,
     to_log,
@@ -68,11 +68,8 @@ def play(
     """
     from jarvis.app.runs import PlayConfig
     from jarvis.app.runs import play as run
-    from jarvis.app.settings import SettingsError
 
-    env_options = settings_of(ctx).get("env_options") or {}
-    if not isinstance(env_options, dict):
-        raise SettingsError(f"env_options: {env_options!r:.100}, expected a mapping such as env_options.fov=90")
+    env_options = mapping_of(ctx, "env_options")
     asked = PlayConfig(
         task, env, policy, episodes, seed, max_ticks, out, overwrite, watch, port, width, height, env_options
     )
