@@ -161,7 +161,8 @@ class PolicyServer:
             goals = _goals(content.get("goals"))
             session = _Session(self.make(), len(goals))
             seeds = _whole_numbers("seeds", content.get("seeds"))
-            session.policy.reset(goals, seeds=[self.seed + row for row in range(len(goals))] if seeds is None else seeds)
+            seeds = [self.seed + row for row in range(len(goals))] if seeds is None else seeds
+            session.policy.reset(goals, seeds=seeds)
             identifier = secrets.token_hex(8)
             with self._lock:
                 self._sessions[identifier] = session
