@@ -1,6 +1,6 @@
 """All that a criterion may look at, of one clip, in one file: criteria run again without the video and without a model.
 
-    evidence = gather(recording.read(), scorer)
+    evidence = gather(recording_clip(recording.read()), scorer)
     write_evidence("evidence/clip.safetensors", evidence)
     evidence = read_evidence("evidence/clip.safetensors")
 
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jarvis.core.actions import BUTTON_INDEX, BUTTONS, POLICY_BUTTONS, VPT_CAMERA, JointActions
+from jarvis.core.actions import POLICY_BUTTONS, VPT_CAMERA, JointActions
 from jarvis.core.errors import EpisodeError, FormatError
 from jarvis.core.events import Event
 from jarvis.core.files import Pathlike, atomic_write, parse_json
@@ -28,14 +28,13 @@ from jarvis.core.surprise import ActionScorer, TickScores
 from jarvis.core.trajectories import SOURCES
 
 if TYPE_CHECKING:
-    from data_pipelines.recordings import Played
+    from skill_discovery.clips import PlayClip
 
-__all__ = ["Evidence", "gather", "policy_frames", "read_evidence", "write_evidence"]
+__all__ = ["Evidence", "gather", "read_evidence", "write_evidence"]
 
 FORMAT_VERSION = 1
 COLOUR_BINS = 8  # of each colour channel
-CHUNK = 256  # frames in memory at once
-IGNORED_BUTTONS = tuple(BUTTON_INDEX[name] for name in BUTTONS if name not in POLICY_BUTTONS)
+LOOK_SIZE = 64  # pixels along a side of the pictures whose colours are counted, without a scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,61 +87,29 @@ class Evidence:
         return value
 
 
-# from recordings
+# from clips
 
 
-def policy_frames(played: Played, size: int, chunk: int = CHUNK) -> Iterator[np.ndarray]:
-    """The frames of a recording as a policy sees them: (ticks, size, size, 3) uint8, the cursor drawn into screens."""
-    import cv2
-
-    from data_pipelines.contractor import cursor_pixels
-    from jarvis.vpt.pixels import CURSOR_SIZE, arrow_cursor, draw_cursor, resize
-
-    arrow: np.ndarray | None = None
-    batch: list[np.ndarray] = []
-    with played.open() as video:
-        for tick, frame in enumerate(video.frames(0, played.num_ticks)):
-            if played.log.gui_open[tick] and np.isfinite(played.log.cursor[tick]).all():
-                height, width = frame.shape[:2]
-                if arrow is None:  # as large a part of the picture as it is of 640 x 360
-                    shape = max(1, round(CURSOR_SIZE * width / 640)), max(1, round(CURSOR_SIZE * height / 360))
-                    arrow = cv2.resize(arrow_cursor(), shape, interpolation=cv2.INTER_AREA)
-                _, y = cursor_pixels(played.log.cursor[tick], height).tolist()
-                # Pictures that are not 16:9 show the same view, squeezed: their x has a scale of its own.
-                x = int(played.log.cursor[tick][0] * width / 1280)
-                frame = draw_cursor(frame, x, y, arrow)
-            batch.append(resize(frame, size))
-            if len(batch) == chunk:
-                yield np.stack(batch)
-                batch = []
-    if batch:
-        yield np.stack(batch)
-
-
-def gather(
-    played: Played, scorer: ActionScorer | None = None, *, source: str = "recorded", whole_degrees: bool = False
-) -> Evidence:
-    """One pass over a recording's video: colours, motion, and what the scorer makes of it.
+def gather(clip: PlayClip, scorer: ActionScorer | None = None, *, whole_degrees: bool = False) -> Evidence:
+    """One pass over a clip's video: colours, motion, and what the scorer makes of it.
 
     whole_degrees: cut cameras to whole degrees first, as the published code does; for comparison only.
     """
-    buttons, camera = played.log.buttons[: played.num_ticks], played.log.camera[: played.num_ticks]
-    camera = np.trunc(camera) if whole_degrees else camera
+    camera = np.trunc(clip.camera) if whole_degrees else clip.camera
     look = _Look()
-    frames = look.watch(policy_frames(played, scorer.image_size if scorer else 64))
+    frames = look.watch(clip.frames(scorer.image_size if scorer else LOOK_SIZE))
     scores = None
     if scorer is not None:
         joint = JointActions(scorer.bins)
-        classes = joint.encode(buttons[:, : len(POLICY_BUTTONS)], scorer.bins.to_bins(camera))
+        classes = joint.encode(clip.buttons[:, : len(POLICY_BUTTONS)], scorer.bins.to_bins(camera))
         scores = scorer.score(frames, *classes)
     else:
         for _ in frames:
             pass
     colours, motion = look.arrays()
     return Evidence(
-        played.recording.name, buttons, camera, played.log.gui_open[: played.num_ticks], source, played.events,
-        colours, motion, scores, float(played.info.rate),
-    )  # fmt: skip
+        clip.name, clip.buttons, camera, clip.gui_open, clip.source, clip.events, colours, motion, scores, clip.fps
+    )
 
 
 class _Look:

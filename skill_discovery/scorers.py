@@ -3,7 +3,7 @@
     scorer = PolicyScorer(jarvis.vpt.load_policy("foundation-model-1x.model", "foundation-model-1x.weights"))
     scorer = load_scorer("checkpoints/foundation")
     scorer = load_scorer("vpt:foundation-model-1x.model:foundation-model-1x.weights")
-    evidence = gather(recording.read(), scorer)
+    evidence = gather(clip, scorer)
 
 The published code feeds one frame a call (`ScoringConfig(chunk_ticks=1)` does too). However the ticks are cut into
 calls, the losses agree. Frames go through the CNN once; the fresh predictors of TickScores start from its features.

@@ -62,8 +62,8 @@ class TickScores:
 class ActionScorer(Protocol):
     """An unconditional action predictor, asked how likely what was done is.
 
-        frames = (policy_frames(chunk, scorer.image_size) for chunk in video)
-        scores = scorer.score(frames, *JointActions(scorer.bins).encode(buttons[:, :20], scorer.bins.to_bins(camera)))
+        classes = JointActions(scorer.bins).encode(buttons[:, :20], scorer.bins.to_bins(camera))
+        scores = scorer.score(clip.frames(scorer.image_size), *classes)
 
     One causal pass over a video, however it is cut into chunks.
     """

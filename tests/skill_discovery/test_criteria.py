@@ -128,7 +128,7 @@ def test_missing_evidence_is_named():
 def test_unknown_names_and_options_are_refused():
     with pytest.raises(UnknownNameError, match="likelihood-ratio"):
         make("likelihood_ratios")
-    with pytest.raises(ValueError, match="criterion sbd: .*gab"):
+    with pytest.raises(ValueError, match=r"criterion sbd: .*gab"):
         make("sbd", gab=3)
 
 

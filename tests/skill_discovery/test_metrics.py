@@ -65,7 +65,7 @@ def test_a_second_cut_at_one_boundary_lowers_precision_only():
 def test_matching_takes_the_most_pairs_and_then_the_nearest():
     # the nearest pair first (12 with 10) would leave 0 without a partner
     rows, columns = match(np.array([0, 12]), np.array([10, 21]), 10)
-    assert list(zip(rows, columns)) == [(0, 0), (1, 1)]
+    assert list(zip(rows, columns, strict=True)) == [(0, 0), (1, 1)]
     # two ways with one pair each: the nearer cut
     rows, columns = match(np.array([50]), np.array([44, 52]), 10)
     assert columns.tolist() == [1]
