@@ -55,6 +55,7 @@ class FoundationConfig:
     precision: str = "no"  # "no" is float32, or "bf16"
     log_every: int = 25
     save_every: int = 500
+    keep: int = 2  # checkpoints
 
     def __post_init__(self) -> None:
         if min(self.window_ticks, self.stride_ticks, self.batch, self.steps, self.log_every, self.save_every) < 1:
@@ -75,9 +76,11 @@ def small() -> FoundationConfig:
     Its measured losses and what they are good for: docs/EXPERIMENTS.md.
     """
     network = PolicyConfig(
-        channels=(8, 16, 32), hidden=128, heads=4, layers=2, temperature=1.0, image_size=64, memory_ticks=128
+        channels=(8, 16, 32), hidden=128, heads=4, layers=2, temperature=1.0, image_size=64, memory_ticks=64
     )
-    return FoundationConfig(network, OptimizerConfig(rate=2e-3, warmup=50, final=0.05), save_every=200)
+    return FoundationConfig(
+        network, OptimizerConfig(rate=2e-3, warmup=50, final=0.05), 64, 32, batch=4, steps=3000, save_every=200
+    )
 
 
 def foundation_1x() -> FoundationConfig:
@@ -214,7 +217,9 @@ def train(
             if held_back:
                 facts = held_back_loss(policy, held_back, config)
                 log.write(step, **{f"held_back_{name}": value for name, value in facts.items()})
-            training.save(out, step + 1, lambda to, told=facts: _write(to, policy, config, clips, told), model, parts)
+            training.save(
+                out, step + 1, lambda to, told=facts: _write(to, policy, config, clips, told), model, parts, config.keep
+            )
     _finish(out)
     return out
 

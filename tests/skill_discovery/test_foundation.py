@@ -180,7 +180,7 @@ def test_windows_mask_idle_ticks_and_fill_up_short_clips(tmp_path):
     record(tmp_path, "a", 10)
     clips = find_clips(tmp_path)[0]
     data = Windows(clips, recipe("tiny"))
-    frames, classes, counts = data.batch(np.array([0]))
+    frames, _, counts = data.batch(np.array([0]))
     assert frames.shape == (1, 16, 32, 32, 3)
     assert counts[0].tolist() == [True] * 10 + [False] * 6
     assert (frames[0, 10:] == 0).all()
