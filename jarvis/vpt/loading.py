@@ -40,7 +40,7 @@ from jarvis.vpt.model_file import local_path, read_model_file
 from jarvis.vpt.networks import VPTIDM, VPTPolicy
 from jarvis.vpt.weights import load_tensors, read_tensors
 
-__all__ = ["load_idm", "load_policy", "read_checkpoint", "read_config", "write_checkpoint"]
+__all__ = ["load_idm", "load_policy", "read_checkpoint", "read_config", "write_checkpoint", "write_network"]
 
 FORMAT, FORMAT_VERSION = "jarvis-vpt", 1
 
@@ -162,6 +162,15 @@ def write_checkpoint(
     card: the text of `card.md`. extra: JSON values to keep beside the config. Raises FileExistsError if the folder
     has anything in it.
     """
+    with atomic_folder(folder) as temporary:
+        write_network(temporary, model, card, extra)
+    return Path(folder)
+
+
+def write_network(
+    folder: Pathlike, model: VPTPolicy | VPTIDM, card: str, extra: Mapping[str, Any] | None = None
+) -> None:
+    """The files of `write_checkpoint` without `done`, into a folder that somebody else finishes."""
     folder = Path(folder)
     content = {
         "format": FORMAT,
@@ -170,11 +179,9 @@ def write_checkpoint(
         "extra": dict(extra or {}),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with atomic_folder(folder) as temporary:
-        write_json(temporary / "config.json", content)
-        save_file(tensors, temporary / "model.safetensors")
-        (temporary / "card.md").write_text(card.rstrip() + "\n")
-    return folder
+    write_json(folder / "config.json", content)
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "card.md").write_text(card.rstrip() + "\n")
 
 
 def read_checkpoint(folder: Pathlike) -> VPTPolicy | VPTIDM:
