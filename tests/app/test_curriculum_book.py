@@ -112,7 +112,7 @@ def test_every_goal_of_a_tree_may_enter_and_its_kit_may_be_given(tmp_path):
 
 
 def goal(predicate, place=VOXEL, **fields):
-    return Goal("something", None if predicate is None else parse(predicate, place.vocabulary), **fields)
+    return Goal("do something", None if predicate is None else parse(predicate, place.vocabulary), **fields)
 
 
 COUNT_LOG = {"count": {"event": "mine_block", "item": "oak_log", "at_least": 1}}
@@ -127,6 +127,8 @@ REFUSED = [
     ("names", Goal("wrong spelling", Have("Oak-Log".lower().replace("-", "_") + "_x"))),
     ("duplicate", goal(COUNT_LOG)),
     ("duplicate", goal({"all": [COUNT_LOG, COUNT_LOG]})),
+    ("alias", Goal("Mine oak log", Count("mine_block", "dirt"))),
+    ("alias", Goal("craft diamond pickaxe", Count("mine_block", "dirt"))),
     ("parents", goal({"have": {"item": "dirt", "at_least": 2}}, parents=("0" * 16,))),
     ("horizon", goal({"have": {"item": "dirt", "at_least": 2}}, horizon_ticks=10**9)),
     ("satisfied", goal({"at": {"y_below": 200}})),

@@ -1,7 +1,8 @@
 """Which goals and lessons may enter the book. Every refusal has a kind and a sentence, and both are kept.
 
 The checks of a goal, in this order: a condition that decides, names that exist, reachable in the tech tree, not known
-already, possible in its time, decidable here, not true of somebody who just stands there, within its source's share.
+already and under no other goal's name, possible in its time, decidable here, not true of somebody who just stands
+there, within its source's share.
 The grammar itself was checked by whoever made the Goal.
 """
 
@@ -47,6 +48,10 @@ def check_goal(
         return Refusal("impossible", reason)
     if goal.id in known:
         return Refusal("duplicate", f"the same as {known[goal.id].text!r}")
+    words = goal.text.casefold()
+    for other in (*known.values(), *(node.goal for node in place.tree.values())):
+        if other.text.casefold() == words and other.id != goal.id:
+            return Refusal("alias", "its sentence is that of another goal, with another condition")
     if any(parent not in known for parent in goal.parents):
         return Refusal("parents", "a step of it is not in the book")
     horizon = goal.horizon_ticks or place.usual
