@@ -19,7 +19,7 @@ from jarvis.envs.scripted.memory import SIX, Cell, Memory
 from jarvis.envs.scripted.paths import Finder, cell_class
 from jarvis.envs.scripted.planner import GROUPS, PICKAXES, gathered_from, tool_tier
 from jarvis.envs.scripted.screens import click, close, move_to, open_inventory, slot_of
-from jarvis.envs.scripted.surroundings import FOUND, brightness, look_around
+from jarvis.envs.scripted.surroundings import FOUND, aim_point, brightness, look_around
 from jarvis.envs.scripted.truth import Truth, project
 from jarvis.world.combat import GOAL_CHASE, MOB_HEIGHT
 from jarvis.world.inventory import HOTBAR
@@ -187,13 +187,17 @@ class Body:
             or (self.grid.light[x & MASK, z & MASK, min(y + 1, 127)] >> 4) < 9
         )
 
-    def hiding(self, cell: Cell) -> Cell | None:
-        """The block between the eye and a cell."""
+    def hiding(self, cell: Cell, height: float = 0.5) -> Cell | None:
+        """The block between the eye and a cell's middle, or another height of it."""
         ex, ey, ez = self.eye
-        dx, dy, dz = cell[0] + 0.5 - ex, cell[1] + 0.5 - ey, cell[2] + 0.5 - ez
+        dx, dy, dz = cell[0] + 0.5 - ex, cell[1] + height - ey, cell[2] + 0.5 - ez
         far = math.sqrt(dx * dx + dy * dy + dz * dz)
         hit = pick_block(self.grid, (ex, ey, ez), (dx / far, dy / far, dz / far), 4.4)
         return None if hit is None else (hit.x, hit.y, hit.z)
+
+    def can_point_at(self, cell: Cell, reach: float = 4.4) -> bool:
+        """Whether some point of a block can be pointed at from here."""
+        return aim_point(self.grid, *self.eye, *cell, reach, -1, self._eye_buffer)
 
     def opens_danger(self, cell: Cell) -> bool:
         """Whether lava lies against a cell."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import FACES, break_block, place_block, use_block
 from jarvis.envs.scripted.mining import collect
+from jarvis.envs.scripted.paths import AT, cell_class
 from jarvis.envs.scripted.paths import REACH as IN_REACH
-from jarvis.envs.scripted.paths import cell_class
 from jarvis.envs.scripted.planner import GROUPS, Step, recipe_for
 from jarvis.envs.scripted.screens import (
     carried,
@@ -173,7 +173,7 @@ def open_station(me: ScriptedPlayer, name: str) -> Skill:
                     return False
                 continue
         me.fine("walk")
-        if not (yield from walk_to(me, cell, IN_REACH, most=3000)):
+        if not (yield from approach(me, cell)):
             me.memory.refuse(cell, me.world.ticks)
             continue
         me.fine("open")
@@ -181,6 +181,15 @@ def open_station(me: ScriptedPlayer, name: str) -> Skill:
             return True
         me.memory.refuse(cell, me.world.ticks)
     return False
+
+
+def approach(me: ScriptedPlayer, cell: Cell) -> Skill:
+    """Go to where a block can be pointed at."""
+    if not (yield from walk_to(me, cell, IN_REACH, most=3000)):
+        return False
+    if not me.can_point_at(cell):
+        yield from walk_to(me, cell, AT, 1, 1, most=3000, tries=1)
+    return True
 
 
 def spots(me: ScriptedPlayer) -> list[Cell]:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jarvis.envs.scripted.crafting import make_room, put_down, spots
+from jarvis.envs.scripted.crafting import approach, make_room, put_down, spots
 from jarvis.envs.scripted.digging import break_block, look_at_block, place_block, use_block
 from jarvis.envs.scripted.fighting import hunt, prey, wander, weapon
 from jarvis.envs.scripted.goals import FILLED, HOES, OPENED, Want
 from jarvis.envs.scripted.mining import take_block
-from jarvis.envs.scripted.paths import AT, REACH
+from jarvis.envs.scripted.paths import AT
 from jarvis.envs.scripted.screens import close
 from jarvis.envs.scripted.seeking import glance, seek
 from jarvis.envs.scripted.steering import ashore, walk_to
@@ -204,33 +204,42 @@ def fill(me: ScriptedPlayer, want: Want) -> Skill:
         return (yield from seek(me, liquid, (liquid,)))
     me.fine("walk")
     me.aim_for(liquid, cell)
-    middle = (cell[0] + 0.5, cell[1] + 0.8, cell[2] + 0.5)
-
-    def in_reach() -> bool:
-        return math.dist(me.eye, middle) < 4.2 and sees_liquid(me, cell, middle)
-
     above = (cell[0], cell[1] + 1, cell[2])
-    yield from walk_to(me, above, AT, 1 if liquid == "water" else 2, 2, until=in_reach, most=4000)
-    if not in_reach() or not (yield from me.hold(RULES.item("bucket"))):
+    for slack in (2, 1):
+        if liquid_point(me, cell) is None:
+            yield from walk_to(me, above, AT, slack, 0, until=lambda: liquid_point(me, cell) is not None, most=4000)
+    for _ in range(3):
+        hider = me.hiding(cell, 0.95) if liquid_point(me, cell) is None else None
+        if hider is None or RULES.table.solid[get_block(me.grid, *hider)]:
+            break
+        if not (yield from break_block(me, hider)):
+            break
+        me.aim_for(liquid, cell)
+    point = liquid_point(me, cell)
+    if point is None or not (yield from me.hold(RULES.item("bucket"))):
         me.memory.refuse(cell, me.world.ticks)
         return False
     me.fine("scoop")
     for _ in range(30):
-        me.eyes.at(*middle)
+        me.eyes.at(*point)
         yaw, pitch = me.eyes.error(me.p)
-        if abs(yaw) + abs(pitch) < 3.0 or not in_reach():
+        if abs(yaw) + abs(pitch) < 3.0:
             break
         yield ()
     return (yield from press_until(me, lambda: bool(me.count(want.name))))
 
 
-def sees_liquid(me: ScriptedPlayer, cell: Cell, point: tuple[float, float, float]) -> bool:
-    """Whether a bucket that is pointed at a point of a liquid's cell would find it."""
-    ex, ey, ez = me.eye
-    dx, dy, dz = point[0] - ex, point[1] - ey, point[2] - ez
-    far = math.sqrt(dx * dx + dy * dy + dz * dz)
-    hit = pick_block(me.grid, me.eye, (dx / far, dy / far, dz / far), 4.5, get_block(me.grid, *cell))
-    return hit is not None and (hit.x, hit.y, hit.z) == cell
+def liquid_point(me: ScriptedPlayer, cell: Cell) -> tuple[float, float, float] | None:
+    """A point of a liquid's cell that a bucket pointed at it from here would find."""
+    block = get_block(me.grid, *cell)
+    for across, along in ((0.5, 0.5), (0.2, 0.5), (0.8, 0.5), (0.5, 0.2), (0.5, 0.8)):
+        point = (cell[0] + across, cell[1] + 0.95, cell[2] + along)
+        far = math.dist(me.eye, point)
+        look = tuple((p - e) / far for p, e in zip(point, me.eye, strict=True))
+        hit = pick_block(me.grid, me.eye, look, 4.4, block)
+        if hit is not None and (hit.x, hit.y, hit.z) == cell:
+            return point
+    return None
 
 
 def open_one(me: ScriptedPlayer, want: Want) -> Skill:
@@ -245,9 +254,14 @@ def open_one(me: ScriptedPlayer, want: Want) -> Skill:
     if cell is None:
         return (yield from seek(me, name, (name,)))
     me.fine("walk")
-    if not (yield from walk_to(me, cell, REACH)):
+    if not (yield from approach(me, cell)):
         me.memory.refuse(cell, me.world.ticks)
         return False
+    lid = (cell[0], cell[1] + 1, cell[2])
+    if name == "chest" and RULES.table.opaque[get_block(me.grid, *lid)]:
+        me.fine("free the lid")
+        yield from break_block(me, lid)
+        me.aim_for(name, cell)
     me.fine("open")
     if (yield from use_block(me, cell)):
         me.fine("look")
@@ -267,7 +281,7 @@ def sleep(me: ScriptedPlayer, want: Want) -> Skill:
         return (yield from seek(me, "white_bed", ("white_bed",)))
     me.fine("walk")
     me.aim_for("white_bed", cell)
-    if not (yield from walk_to(me, cell, REACH)):
+    if not (yield from approach(me, cell)):
         me.memory.refuse(cell, me.world.ticks)
         return False
     me.fine("lie down")

@@ -180,13 +180,18 @@ def place_block(me: Body, item: int, cell: Cell, skip: tuple[int, ...] = ()) -> 
 def use_block(me: Body, cell: Cell) -> Skill:
     """Open what a block opens."""
     me.aim_for(RULES.blocks[get_block(me.grid, *cell)], cell)
-    if not (yield from look_at_block(me, cell, reach=4.2)):
-        return False
-    yield from me.react()
-    for tick in range(10):
-        yield ("use",) if tick % 5 < 2 else ()
-        if me.world.screen.is_open:
-            yield ()
-            yield ()
-            return True
+    for _ in range(4):
+        if not (yield from look_at_block(me, cell)):
+            weed = me.hiding(cell)
+            if weed is None or RULES.table.solid[get_block(me.grid, *weed)] or not (yield from break_block(me, weed)):
+                return False
+            continue
+        me.eyes.rest()
+        yield from me.react()
+        for tick in range(5):
+            yield ("use",) if tick < 2 else ()
+            if me.world.screen.is_open:
+                yield ()
+                yield ()
+                return True
     return False

@@ -135,16 +135,16 @@ def _known(kind: str, names: tuple[str, ...], table: dict[str, int]) -> tuple[st
     return names
 
 
-def requirements(want: Want, carried: Mapping[str, int]) -> list[tuple[str, int]]:
-    """(item, how many) that must be carried to go about a want that is not about an item itself."""
+def requirements(want: Want, left: int, carried: Mapping[str, int]) -> list[tuple[str, int]]:
+    """(item, how many) that must be carried to go ``left`` times about a want that is not about an item itself."""
     how = want.how
     if how in ("place", "eat", "throw", "drink", "pour"):
-        return [(want.name, want.count if how in ("place", "eat", "throw") else 1)]
+        return [(want.name, left if how in ("place", "eat", "throw") else 1)]
     if how == "sow":
         hoe = next((name for name in HOES if carried.get(name)), "wooden_hoe")
-        return [(hoe, 1), (want.name, want.count)]
+        return [(hoe, 1), (want.name, left)]
     if how == "shoot":
-        return [("bow", 1), ("arrow", want.count)]
+        return [("bow", 1), ("arrow", left)]
     if how in ("fill", "milk"):
         return [("bucket", 1)]
     if how == "shear":

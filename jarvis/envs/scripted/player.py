@@ -170,11 +170,11 @@ class ScriptedPlayer(Body):
         """What is to be made and gathered now, in order, for a want; nothing if all it takes is carried."""
         carried = self.usable()
         stations = [name for name in ("crafting_table", "furnace") if station_near(self, name)]
+        left = want.count - self.progress(want)
         if want.how in ITEMS:
-            more = want.count - self.progress(want)
-            goals = [(want.name, self.count(want.name) + more if want.event else want.count)]
+            goals = [(want.name, self.count(want.name) + left if want.event else want.count)]
         else:
-            goals = requirements(want, carried)
+            goals = requirements(want, left, carried)
         steps = plan(goals, carried, stations)
         if any(step.kind == "mine" and step.item in DEEP for step in steps) and not self.prepared:
             for item, count in KIT:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.looking import wrap
 from jarvis.envs.scripted.memory import Cell
-from jarvis.envs.scripted.paths import AT, cell_class, is_floor, is_free
+from jarvis.envs.scripted.paths import AT, REACH, cell_class, is_floor, is_free
 
 if TYPE_CHECKING:
     from jarvis.envs.scripted.player import ScriptedPlayer
@@ -203,6 +203,8 @@ def walk_to(
         if until():
             return True
         if gone and whole:
+            if kind == REACH and not me.can_point_at(goal):
+                yield from settle(me, path[-1])  # feet stop short of the middle, from where the way was planned
             return True
         if not gone:
             yield from free(me, attempt)
