@@ -197,7 +197,7 @@ class Dataset:
 
     def clips(self) -> list[ClipFacts]:
         """The facts of every clip with labels, by identity. `clips.parquet` is made anew where it lacks some."""
-        listed = self._listed()
+        listed = self.listed()
         done = self.done()
         if set(listed) != done:
             listed = self.write_index()
@@ -216,7 +216,8 @@ class Dataset:
         atomic_write(self.folder / "clips.parquet", lambda file: pq.write_table(table, file, compression="zstd"))
         return facts
 
-    def _listed(self) -> dict[str, ClipFacts]:
+    def listed(self) -> dict[str, ClipFacts]:
+        """What `clips.parquet` says, which may be less than there is."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

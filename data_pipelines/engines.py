@@ -19,7 +19,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as TooLate
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -109,7 +109,10 @@ class Agenda(Generic[Item]):
 
 
 def die_with_parent() -> None:
-    """Has Linux end this process when its parent ends, whatever ends that. Elsewhere it ends at its next message."""
+    """Has Linux end this process when its parent ends, whatever ends that. Elsewhere it ends at its next message.
+
+    NOTE: to Linux the parent is the thread that started the process, so that thread must live as long as its process.
+    """
     if sys.platform == "linux":
         import ctypes
 
@@ -119,6 +122,9 @@ def die_with_parent() -> None:
 def _begin() -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who interrupts the program ends its workers
+
+
+_spawner = ThreadPoolExecutor(1, "spawner")  # the thread that starts processes, because it never ends
 
 
 class Worker:
@@ -139,8 +145,7 @@ class Worker:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPool(max_workers=1, initializer=_begin, context=context)
-        future: Future[Value] = self._pool.schedule(function, args=args, timeout=deadline)
-        return future
+        return _spawner.submit(self._pool.schedule, function, args=args, timeout=deadline).result()
 
     def end(self) -> None:
         """Ends the process now."""

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -157,27 +158,25 @@ class FrameStream:
 
     # in a thread of its own
 
-    def _receive(self, worker: Worker, future: Future[None]) -> None:
+    def _receive(self, future: Future[None]) -> bool:
+        """Takes what the worker sends. Whether it said all that it had to say, and will rest now."""
         try:
-            self._pump(future)
+            return self._pump(future)
         except StreamLost as error:
-            worker.end()
             self._put(error)
         except (OSError, EOFError):
-            worker.end() if not future.done() else None
             self._put(StreamLost(f"{self.video}: {_fate(future)}"))
-        except Exception as error:
-            self._put(error)
         finally:
             if self._connection is not None:
                 self._connection.close()
+        return False
 
-    def _pump(self, future: Future[None]) -> None:
+    def _pump(self, future: Future[None]) -> bool:
         waited = 0.0
         while not self._connected.wait(_POLL_SECONDS):
             waited += _POLL_SECONDS
             if self._stopped.is_set():
-                return
+                return False
             if future.done():
                 raise StreamLost(f"{self.video}: {_fate(future)}")
             if waited > self._deadline:
@@ -199,9 +198,11 @@ class FrameStream:
                 status = told["status"] | {"corrupt": tuple(told["status"]["corrupt"])}
                 self.status, self.damage = VideoStatus(**status), told["damage"]
                 self._put(None)
-                return
+                return True
             else:
-                raise VideoError(rest.decode())
+                self._put(VideoError(rest.decode()))
+                return True
+        return False
 
     def _shaped(self, data: bytes) -> np.ndarray:
         height, width = self._size[::-1] if self._size else self._frame
@@ -242,6 +243,7 @@ class FrameStreams:
         self._workers: queue.Queue[Worker] = queue.Queue()
         self._all = [Worker() for _ in range(workers)]
         for worker in self._all:
+            worker.submit(import_module, "data_pipelines.video")  # processes start while there is nothing to do yet
             self._workers.put(worker)
         self._expected: dict[bytes, FrameStream] = {}
         self._open = True
@@ -250,20 +252,17 @@ class FrameStreams:
     def open(self, video: str) -> FrameStream:
         """Begins to decode. Waits while all workers have something to do."""
         worker = self._workers.get()
-        stream = FrameStream(video, self.size, self.deadline)
-        token = secrets.token_bytes(16)
+        stream, token = FrameStream(video, self.size, self.deadline), secrets.token_bytes(16)
         self._expected[token] = stream
-        asked = _Asked(
-            self._door.address, self._key, token, video, self.size, self.decoder, self.assumed, self.chunk
-        )  # fmt: skip
+        asked = _Asked(self._door.address, self._key, token, video, self.size, self.decoder, self.assumed, self.chunk)
         future = worker.submit(_decode, asked)
         threading.Thread(target=self._serve, args=(stream, worker, future, token), daemon=True).start()
         return stream
 
     def _serve(self, stream: FrameStream, worker: Worker, future: Future[None], token: bytes) -> None:
-        stream._receive(worker, future)
+        told_all = stream._receive(future)
         self._expected.pop(token, None)
-        if self._open and stream._stopped.is_set() and not future.done():
+        if not told_all:
             worker.end()
         self._workers.put(worker)
 

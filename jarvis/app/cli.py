@@ -28,6 +28,7 @@ __all__ = ["COMMANDS", "main"]
 # name: (module of jarvis.app.commands and the function of that name in it, or a table of more commands; its one line)
 COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
     "play": ("play", "Play a task, and write a video and the results."),
+    "label": ("label", "Label videos with the keys and the mouse motion that were used."),
     "record": ("record", "Record play as video, keys and mouse, to learn from."),
     "evaluate": ("evaluate", "Judge a policy by a suite of tasks, with intervals."),
     "compare": ("compare", "Compare two evaluations on their equal episodes."),

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import idm
+from data_pipelines.clips import find_videos, identify
+from data_pipelines.contractor import quantise_camera, read_contractor
+from data_pipelines.datasets import Dataset
+from data_pipelines.video import VideoWriter, open_video
+from jarvis.app.cli import main
+from jarvis.app.labelling import Bench, LabelRequest
+from jarvis.core.random_streams import generator
+
+ROOT = Path(__file__).parents[2]
+
+
+def video(path, frames, *, size=(64, 48), fps=20):
+    """A clip like no other: a square wanders over noise."""
+    random = generator(0, "clip", str(path.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ground = random.integers(0, 200, (size[1], size[0], 3), np.uint8)
+    with VideoWriter(path, *size, fps=fps) as out:
+        for number in range(frames):
+            frame = ground.copy()
+            place = (number * int(random.integers(1, 4))) % (size[0] - 8)
+            frame[10:18, place : place + 8] = 255
+            out.write(frame)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A checkpoint folder of a tiny inverse dynamics model with random weights."""
+    from jarvis.vpt import build, tiny_idm, write_checkpoint
+
+    return str(write_checkpoint(tmp_path_factory.mktemp("idm") / "tiny", build(tiny_idm(), 0), "random weights"))
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for frames in (1, 2, 15, 16, 17, 40):
+        video(folder / f"of_{frames:02d}.mp4", frames)
+    video(folder / "thirty.mp4", 30, fps=30)
+    (folder / "empty.mp4").touch()
+    (folder / "page.mp4").write_text("<html>no video</html>")
+    return folder
+
+
+def run(*arguments, **more):
+    """`jarvis label` in a process of its own."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | more.pop("env", {})
+    command = [sys.executable, "-m", "jarvis", "label", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, env=environment, **more)
+
+
+@pytest.fixture(scope="module")
+def labelled(clips, tiny, tmp_path_factory):
+    """The folder of clips, labelled, and what was said."""
+    out = tmp_path_factory.mktemp("out") / "set"
+    return out, run(clips, "--out", out, "--idm", tiny, "--jsonl", "--json", "--device", "cpu")
+
+
+def test_every_frame_gets_one_label(labelled, clips):
+    out, told = labelled
+    assert told.returncode == 3, told.stderr  # two of the files are no videos
+    dataset = Dataset.open(out)
+    every = {facts.name: facts for facts in dataset.clips()}
+    assert set(every) == {path.stem for path in clips.glob("of_*.mp4")} | {"thirty"}
+    for facts in every.values():
+        with open_video(facts.video) as played:
+            assert facts.num_frames == played.info.num_frames
+        labels = dataset.read(facts.clip)
+        buttons, camera = labels.by_frame()
+        assert len(buttons) == len(camera) == facts.num_frames
+        assert labels.facts.source == "idm" and ((labels.confidence > 0) & (labels.confidence <= 1)).all()
+    assert (every["of_17"].num_ticks, every["thirty"].num_ticks, every["thirty"].num_frames) == (17, 20, 30)
+
+
+def test_labels_are_those_of_the_model(labelled, tiny):
+    dataset = Dataset.open(labelled[0])
+    (facts,) = (facts for facts in dataset.clips() if facts.name == "of_40")
+    stored = dataset.read(facts.clip)
+    labeler = idm.load(tiny, device="cpu")
+    with open_video(facts.video) as played:
+        parts = list(labeler.label(played.frames(size=labeler.size)))
+    assert (np.concatenate([part.buttons for part in parts]) == stored.buttons).all()
+    assert (np.concatenate([part.camera for part in parts]) == stored.camera).all()
+    assert np.allclose(np.concatenate([part.confidence for part in parts]), stored.confidence, atol=1e-6)
+
+
+def test_contractor_lines_tell_the_same(labelled):
+    dataset = Dataset.open(labelled[0])
+    for facts in dataset.clips():
+        buttons, camera = dataset.read(facts.clip).by_frame()
+        log = read_contractor(labelled[0] / "jsonl" / f"{facts.name}.jsonl")
+        assert len(log) == facts.num_frames and (log.camera == quantise_camera(camera)).all()
+        assert (log.buttons[:, :9] == buttons[:, :9]).all()
+
+
+def test_results_are_told_as_json(labelled):
+    *clips, summary = [json.loads(line) for line in labelled[1].stdout.splitlines()]
+    assert {name: summary[name] for name in ("videos", "done", "before", "quarantined", "copies")} == {
+        "videos": 9, "done": 7, "before": 0, "quarantined": 2, "copies": 0,
+    }  # fmt: skip
+    assert sorted(one["status"] for one in clips) == ["done"] * 7 + ["quarantined"] * 2
+
+
+def test_what_cannot_be_done_is_put_aside_with_its_reason(labelled, clips):
+    aside = Dataset.open(labelled[0]).quarantined().values()
+    assert {Path(entry.video).name: entry.reason for entry in aside} == {
+        "empty.mp4": f"{clips}/empty.mp4: empty",
+        "page.mp4": f"{clips}/page.mp4: no video can be read from it: Invalid data found when processing input",
+    }
+    assert all(entry.attempts == 2 for entry in aside)
+
+
+def test_nothing_is_done_twice(labelled, clips, tiny, capsys):
+    out = labelled[0]
+    files = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
+    assert main(["label", str(clips), "--out", str(out), "--idm", tiny, "--json"]) == 3
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["done"], summary["before"], summary["ticks"]) == (7, 7, 0)
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == files
+
+
+def test_another_model_does_not_mix_its_labels_in(labelled, clips, tmp_path, capsys):
+    from jarvis.vpt import build, tiny_idm, write_checkpoint
+
+    other = write_checkpoint(tmp_path / "other", build(tiny_idm(), 1), "other random weights")
+    assert main(["label", str(clips), "--out", str(labelled[0]), "--idm", str(other)]) == 2
+    assert "made with another idm; choose another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["http://127.0.0.1:1/a.mp4"], "http://127.0.0.1:1/a.mp4: an address"),
+        (["none.mp4"], "none.mp4: no such file"),
+        (["CLIPS", "--engine", "spark"], "unknown engine 'spark'"),
+        (["CLIPS", "--decoder", "decorb"], "did you mean decord"),
+        (["CLIPS", "--rank", "2", "--world", "2"], "ranks are 0 to 1"),
+        (["CLIPS", "--idm", "none"], "none: no such folder"),
+        (["NOTHING"], "no video in it"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_anything_is_done(arguments, words, clips, tiny, tmp_path, capsys):
+    (tmp_path / "nothing").mkdir()
+    places = {"CLIPS": str(clips), "NOTHING": str(tmp_path / "nothing")}
+    arguments = [places.get(argument, argument) for argument in arguments]
+    model = [] if "--idm" in arguments else ["--idm", tiny]
+    assert main(["label", *arguments, *model, "--out", str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out" / "labels").exists()
+
+
+def group_of(arguments):
+    """`jarvis label` as the leader of a process group."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "jarvis", "label", *map(str, arguments)], cwd=ROOT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def left_of(group):
+    """The processes that still belong to a group a few seconds after it was killed."""
+    for _ in range(100):
+        stats = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                stats.append(path.read_text().rpartition(")")[2].split()[:3])
+        alive = [state for state, _, leader in stats if int(leader) == group and state != "Z"]
+        if not alive:
+            break
+        time.sleep(0.1)
+    return alive
+
+
+def contents(out):
+    return {path.relative_to(out): path.read_bytes() for path in [*out.rglob("labels/*/*"), out / "clips.parquet"]}
+
+
+def label_here(folder, tiny, out):
+    """The same labels without engines and processes of their own."""
+    maker = {"source": "idm", "idm": idm.fingerprint(tiny), "rate": 20, "assumed_rate": None, "keep_partial": False}
+    dataset = Dataset.make(out, maker)
+    bench = Bench(LabelRequest(str(out), tiny, "cpu"))
+    ended = bench.label(identify(find_videos([folder]))[0])
+    bench.close()
+    assert all(one.reason is None for one in ended)
+    dataset.write_index()
+
+
+@pytest.mark.parametrize(
+    ("count", "kills", "work_seconds"), [(40, 2, 0.5), pytest.param(1000, 50, 1.5, marks=pytest.mark.slow)]
+)
+def test_killed_runs_lose_and_repeat_nothing(count, kills, work_seconds, tiny, tmp_path):
+    for number in range(count):
+        video(tmp_path / "clips" / f"{number:04d}.mp4", 6)
+    label_here(tmp_path / "clips", tiny, tmp_path / "whole")
+    random = generator(0, "kills")
+    out, killed, code = tmp_path / "broken", 0, None
+    while code != 0:
+        before = {path: path.stat().st_mtime_ns for path in out.rglob("labels/*/*.parquet")}
+        runs = group_of([tmp_path / "clips", "--idm", tiny, "--device", "cpu", "--out", out])
+        if killed < kills:
+            while runs.poll() is None and len(list(out.rglob("labels/*/[!.]*.parquet"))) == len(before):
+                time.sleep(0.02)  # until it has begun to work
+            time.sleep(random.uniform(0, work_seconds))
+            os.killpg(runs.pid, signal.SIGKILL)
+        code = runs.wait()
+        assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+        assert not left_of(runs.pid)
+        killed += code != 0
+    assert killed and contents(out) == contents(tmp_path / "whole")
+    assert len(Dataset.open(out).clips()) == count
