@@ -165,8 +165,14 @@ class Backbone:
 
     def save(self, folder: str | Path) -> None:
         """The model, the tokenizer and the agent's settings, as a Hugging Face folder that others load too."""
+        from transformers.utils import logging
+
         folder = Path(folder)
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # one line a checkpoint of nothing to wait for
         self.model.save_pretrained(folder)
+        if shown:
+            logging.enable_progress_bar()
         self.tokenizer.save_pretrained(folder)
         write_json(folder / "preprocessor_config.json", self._preprocessor())
         self.write_config(folder)
