@@ -2,6 +2,7 @@
 
     write_page("runs/out/voxel-000000-00", "page.html")               # a recording by the name of any of its files
     page = timeline_page(Timeline("clip", "clip.mp4", buttons, camera, tracks={"found": segments}))
+    write_page(clip_timeline(dataset, "4f2a..."), "page.html")         # a labelled clip, with how sure the labels are
 
 The page is one HTML file that needs nothing else and calls nobody: the video is inside, unless it is linked.
 """
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.contractor import WINDOW
+from data_pipelines.datasets import Dataset
 from data_pipelines.recordings import Played, Recording
 from data_pipelines.video import open_video
 from jarvis.core.actions import BUTTONS
@@ -29,7 +31,7 @@ from jarvis.core.events import Event
 from jarvis.core.files import Pathlike, atomic_write, read_json_lines
 from jarvis.core.segments import Segment
 
-__all__ = ["LARGEST_EMBEDDED", "Timeline", "recording_timeline", "timeline_page", "write_page"]
+__all__ = ["LARGEST_EMBEDDED", "Timeline", "clip_timeline", "recording_timeline", "timeline_page", "write_page"]
 
 LARGEST_EMBEDDED = 256 << 20  # bytes of a video inside a page; larger ones must be linked
 
@@ -43,6 +45,7 @@ class Timeline:
     buttons: np.ndarray  # (n, 23) 0 or 1
     camera: np.ndarray  # (n, 2) degrees (pitch, yaw)
     source: str = "recorded"  # who says that these were the actions
+    frames: np.ndarray | None = None  # (n,) numbers of the frames that show the ticks; by default 0 to n - 1
     gui_open: np.ndarray | None = None  # (n,) bool
     cursor: np.ndarray | None = None  # (n, 2) window pixels of 1280 x 720; drawn while a screen is open
     points: Sequence[tuple[float, float] | None] | None = None  # per tick, in pixels of a 640 x 360 picture
@@ -105,11 +108,14 @@ def timeline_page(timeline: Timeline, *, link: str | None = None) -> str:
     with open_video(timeline.video) as video:
         info = video.info
     count = len(timeline.buttons)
-    if not count or len(timeline.camera) != count or not 0 <= info.num_frames - count <= 1:
+    frames = np.arange(count) if timeline.frames is None else np.asarray(timeline.frames)
+    fits = 0 <= info.num_frames - count <= 1 if timeline.frames is None else count and frames.max() < info.num_frames
+    if not count or len(timeline.camera) != count or len(frames) != count or not fits:
         raise EpisodeError(
             f"{timeline.title}: {info.num_frames} frames, {count} rows of buttons, {len(timeline.camera)} of camera; "
             "expected a row of both for every frame, or one frame more"
         )
+    even = not info.variable and np.array_equal(frames, np.arange(count))
     data = {
         "title": timeline.title,
         "source": timeline.source,
@@ -117,7 +123,7 @@ def timeline_page(timeline: Timeline, *, link: str | None = None) -> str:
         "size": [info.width, info.height],
         "rate": float(info.rate),
         # Seconds at which the video shows each tick; null where it is as even as it should be.
-        "times": [round(float(second), 4) for second in info.times[:count]] if info.variable else None,
+        "times": None if even else [round(float(second), 4) for second in info.times[frames]],
         "keys": {name: _runs(timeline.buttons[:, k] != 0) for k, name in enumerate(BUTTONS)},
         "camera": np.round(np.asarray(timeline.camera, np.float64), 2).tolist(),
         "gui": [] if timeline.gui_open is None else _runs(timeline.gui_open),
@@ -198,11 +204,38 @@ def _changes(inventories: Sequence[Mapping[str, int]]) -> list[list[Any]]:
     return changes
 
 
-def write_page(recording: Pathlike | Played, out: Pathlike, *, link: bool = False, **more: Any) -> Path:
+def clip_timeline(dataset: Dataset, clip: str) -> Timeline:
+    """The timeline of a labelled clip: how sure its labels are, what was found in it, and every column by tick."""
+    labels = dataset.read(clip)
+    facts = labels.facts
+    curves: dict[str, Any] = {}
+    if labels.confidence is not None:
+        curves["sure of keys"] = labels.confidence[:, :-2].min(axis=1)
+        curves["sure of mouse"] = labels.confidence[:, -2:].min(axis=1)
+    curves |= {name: values for name, values in labels.columns.items() if np.asarray(values).dtype.kind == "f"}
+    found = [Segment.from_json(value) for value in facts.more.get("segments") or ()]
+    told = {"task": facts.task or None, "labels by": facts.source, "video": facts.status}
+    return Timeline(
+        facts.name,
+        dataset.video(facts),
+        labels.buttons,
+        labels.camera,
+        facts.source,
+        labels.frames,
+        tracks={"skill": found} if found else {},
+        curves=curves,
+        facts=told,
+        notes=facts.notes,
+    )
+
+
+def write_page(recording: Pathlike | Played | Timeline, out: Pathlike, *, link: bool = False, **more: Any) -> Path:
     """Writes the page of a recording and returns its path. link: refer to the video where it lies instead of putting
     it inside. more: `tracks` and `curves` of `recording_timeline`."""
-    played = recording if isinstance(recording, Played) else Recording.of(recording).read()
-    address = None
-    if link:
-        address = Path(os.path.relpath(played.recording.video, Path(out).parent)).as_posix()
-    return atomic_write(out, timeline_page(recording_timeline(played, **more), link=address))
+    if isinstance(recording, Timeline):
+        timeline = recording
+    else:
+        played = recording if isinstance(recording, Played) else Recording.of(recording).read()
+        timeline = recording_timeline(played, **more)
+    address = Path(os.path.relpath(timeline.video, Path(out).parent)).as_posix() if link else None
+    return atomic_write(out, timeline_page(timeline, link=address))

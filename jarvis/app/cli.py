@@ -29,11 +29,22 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
     "play": ("play", "Play a task, and write a video and the results."),
     "label": ("label", "Label videos with the keys and the mouse motion that were used."),
+    "segment": ("segment", "Cut labelled play into skills."),
     "record": ("record", "Record play as video, keys and mouse, to learn from."),
     "evaluate": ("evaluate", "Judge a policy by a suite of tasks, with intervals."),
     "compare": ("compare", "Compare two evaluations on their equal episodes."),
-    "data": ({}, "Look at recordings and datasets, check and convert them."),
-    "train": ({}, "Train a model, or go on with its training."),
+    "data": (
+        {
+            "inspect": ("data_inspect", "Tell what recordings or a dataset hold."),
+            "validate": ("data_validate", "Read every recording or clip, and tell which are damaged."),
+            "view": ("data_view", "Make a page of one recording: video, hands, events, skills."),
+        },
+        "Look at recordings and datasets, check and convert them.",
+    ),
+    "train": (
+        {"foundation": ("train_foundation", "Train an unconditional action predictor by cloning play.")},
+        "Train a model, or go on with its training.",
+    ),
     "tasks": ("tasks", "List what can be played: goals, time limits, starts."),
     "doctor": ("doctor", "Say what is installed, what is missing, and how to add it."),
 }

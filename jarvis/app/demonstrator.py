@@ -12,7 +12,6 @@ Whoever steps environments for a policy that has `follow` calls it after each re
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,35 +23,29 @@ from jarvis.core.observations import Observation
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted import Habits, ScriptedPlayer
 
-__all__ = ["HABITS", "CannotPlayError", "ScriptedPolicy", "new_player", "seen_at"]
+__all__ = ["HABITS", "CannotPlayError", "ScriptedPolicy", "new_player"]
 
 HABITS = {"human": Habits.human, "clean": Habits.clean}
-_TOLD_FOR = math.tan(math.radians(70.0) / 2)  # the view for which the player tells where things are in the picture
-_WIDTH, _HEIGHT = 640.0, 360.0  # of that picture
 
 
 class CannotPlayError(JarvisError, ValueError):
     """A world or a goal that the scripted player does not know how to play."""
 
 
-def new_player(goal: Goal | Task | None, seed: int, habits: str = "human") -> ScriptedPlayer:
-    """A scripted player. CannotPlayError for a goal that it cannot go for."""
+def new_player(goal: Goal | Task | None, seed: int, habits: str = "human", fov: float = 70.0) -> ScriptedPlayer:
+    """A scripted player. fov: vertical degrees of the pictures, in which it tells where things are.
+
+    CannotPlayError for a goal that it cannot go for.
+    """
     if habits not in HABITS:
         raise UnknownNameError("habits", habits, nearest_names(habits, HABITS))
     named = f"task {goal.name!r}" if isinstance(goal, Task) else f"goal {goal.text!r}" if goal else "no goal"
     try:
         if goal is None:
             raise ValueError("it wants one")
-        return ScriptedPlayer(goal, seed, HABITS[habits]())
+        return ScriptedPlayer(goal, seed, HABITS[habits](), fov)
     except ValueError as error:
         raise CannotPlayError(f"player 'scripted', {named}: {error}") from error
-
-
-def seen_at(point: tuple[float, float], fov: float) -> tuple[float, float] | None:
-    """Where a point of the world that the player tells is in a picture `fov` degrees high; None if outside."""
-    scale = _TOLD_FOR / math.tan(math.radians(fov) / 2)
-    x, y = _WIDTH / 2 + (point[0] - _WIDTH / 2) * scale, _HEIGHT / 2 + (point[1] - _HEIGHT / 2) * scale
-    return (round(x, 1), round(y, 1)) if 0 <= x < _WIDTH and 0 <= y < _HEIGHT else None
 
 
 class ScriptedPolicy(Rows):

@@ -8,6 +8,7 @@ environments and the players, each from what stands here, so everything is known
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -147,17 +148,13 @@ def make_player(spec: str, habits: str, env: Any, task: Task, seed: int) -> Play
     instruction = task.instructions[int(generator(seed, "instruction").integers(len(task.instructions)))]
     facts = {"instruction": instruction}
     if spec == "scripted":
-        from jarvis.app.demonstrator import new_player, seen_at
+        from jarvis.app.demonstrator import new_player
 
-        player = new_player(task, seed, habits)
-
-        def told() -> dict[str, Any]:
-            truth = player.truth.to_json()
-            if truth.get("point") and not env.world.screen.is_open and env.renderer.fov != 70.0:
-                truth["point"] = seen_at(truth["point"], env.renderer.fov)
-            return truth
-
-        return Player(lambda observation, info: player.act(env.world), told, lambda: player.done, facts)
+        fov = round(math.degrees(2 * math.atan(env.renderer.half_height)), 6)
+        player = new_player(task, seed, habits, fov)
+        return Player(
+            lambda observation, info: player.act(env.world), lambda: player.truth.to_json(), lambda: player.done, facts
+        )
     policy = _policy(spec)
     policy.reset([replace(task.goal, text=instruction)], seeds=[seed])
     if follow := getattr(policy, "follow", None):
