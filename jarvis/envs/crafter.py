@@ -45,6 +45,7 @@ from jarvis.core.observations import Observation
 from jarvis.core.random_streams import stream_seed
 from jarvis.core.start_states import StartState, check_supported
 from jarvis.core.tasks import Progress, Task
+from jarvis.envs.crafter_speed import Painter, generate
 
 __all__ = ["ACHIEVEMENTS", "CRAFTER_ACTIONS", "CrafterEnv", "env_gen_start"]
 
@@ -154,8 +155,8 @@ def _crafter() -> SimpleNamespace:
         from crafter import constants, engine, objects, worldgen
     except ImportError as error:
         raise MissingExtraError("crafter", "The Crafter environment") from error
-    names = ["_simplex", "_set_object", "_set_material"]
-    if tuple(constants.actions) != CRAFTER_ACTIONS or not all(hasattr(worldgen, name) for name in names):
+    names = ["_draw", "_draw_alpha", "LocalView", "ItemView"]
+    if tuple(constants.actions) != CRAFTER_ACTIONS or not all(hasattr(engine, name) for name in names):
         raise MissingExtraError("crafter", "The Crafter environment is written for crafter 1.8.3 and")
 
     class World(engine.World):  # type: ignore[misc]
@@ -172,6 +173,7 @@ def _crafter() -> SimpleNamespace:
             for view in (self._local_view, self._sem_view):
                 view._world = world
             self._world = world
+            self._painter = Painter(self, engine)
 
         def begin(self, seed: int, start: StartState) -> np.ndarray:
             centre = (self._world.area[0] // 2, self._world.area[1] // 2)
@@ -182,75 +184,46 @@ def _crafter() -> SimpleNamespace:
             self._last_health = self._player.health
             self._world.add(self._player)
             self._unlocked: set[str] = set()
-            if start.biome is None and not start.rarity:
-                worldgen.generate_world(self._world, self._player)
-            else:
-                _generate(worldgen, self._world, self._player, start)
+            generate(worldgen, self._world, self._player, start, RARITY, USUAL)
             self._player.inventory.update(start.inventory)
             return self._obs()
 
         def render(self, size: Any = None) -> np.ndarray:
+            if size is None:
+                return self._painter.paint()
             # The darkness of the night is drawn with the world's random numbers.
             state = self._world.random.get_state()
-            picture = super().render(None if size is None else tuple(size))
+            picture = super().render(tuple(size))
             self._world.random.set_state(state)
             return picture
 
+        def step(self, action: int) -> tuple[np.ndarray, float, bool, dict[str, Any]]:
+            """The package's step without its map of the whole world, which cost more than the game itself."""
+            self._step += 1
+            self._update_time()
+            player, world, reach = self._player, self._world, 2 * max(self._view)
+            player.action = CRAFTER_ACTIONS[action]
+            others = iter(world.objects)
+            assert next(others) is player  # the first to come, and nobody else moves it
+            player.update()
+            here_x, here_y = player.pos.tolist()
+            for thing in others:
+                x, y = thing.pos.tolist()
+                if abs(x - here_x) + abs(y - here_y) < reach:
+                    thing.update()
+            if self._step % 10 == 0:
+                for chunk, things in world.chunks.items():
+                    self._balance_chunk(chunk, things)
+            picture = self.render()
+            reward = (player.health - self._last_health) / 10
+            self._last_health = player.health
+            unlocked = {name for name, count in player.achievements.items() if count > 0} - self._unlocked
+            if unlocked:
+                self._unlocked |= unlocked
+                reward += 1.0
+            return picture, reward, player.health <= 0 or self._step >= self._length, {}
+
     return SimpleNamespace(Game=Game, objects=objects, constants=constants, worldgen=worldgen)
-
-
-def _generate(worldgen: Any, world: Any, player: Any, start: StartState) -> None:
-    """The package's map with EnvGen's knobs: same noise, other thresholds."""
-    import opensimplex
-
-    above = {thing: RARITY[thing][start.rarity[thing]] if thing in start.rarity else USUAL[thing] for thing in RARITY}
-    biome = start.biome or "natural"
-    noise = functools.partial(worldgen._simplex, opensimplex.OpenSimplex(seed=world.random.randint(0, 2**31 - 1)))
-    uniform = world.random.uniform
-    tunnels = np.zeros(world.area, bool)
-    for x in range(world.area[0]):
-        for y in range(world.area[1]):
-            near = 4 - np.sqrt((x - player.pos[0]) ** 2 + (y - player.pos[1]) ** 2) + 2 * noise(x, y, 8, 3)
-            near = 1 / (1 + np.exp(-near))
-            water = noise(x, y, 3, {15: 1, 5: 0.15}, False) + 0.1
-            water -= 2 * near
-            mountain = noise(x, y, 0, {15: 1, 5: 0.3})
-            mountain -= 4 * near + 0.3 * water
-            cleared = 0.5
-            if biome == "mountain":
-                mountain, water, cleared = 2 * abs(mountain), 0.1 * water, 0.6
-            elif biome == "beaches":
-                mountain, cleared = 0.1 * mountain, 0.8
-            elif biome == "grassland":
-                mountain, water, cleared = 0.1 * mountain, 0.1 * water, 0.6
-            if near > cleared:
-                world[x, y] = "path" if biome == "mountain" else "grass"
-            elif mountain > 0.15:
-                world[x, y] = _rock(noise, uniform, above, x, y, mountain, tunnels)
-            elif 0.25 < water <= 0.35 and noise(x, y, 4, 9) > -0.2:
-                world[x, y] = "sand"
-            elif water > 0.3:
-                world[x, y] = "water"
-            else:
-                world[x, y] = "tree" if noise(x, y, 5, 7) > 0 and uniform() > above["tree"] else "grass"
-    for x in range(world.area[0]):
-        for y in range(world.area[1]):
-            worldgen._set_object(world, (x, y), player, tunnels)
-
-
-def _rock(
-    noise: Any, uniform: Any, above: Mapping[str, float], x: int, y: int, mountain: float, tunnels: np.ndarray
-) -> str:
-    if noise(x, y, 6, 7) > 0.15 and mountain > 0.3:
-        return "path"  # a cave
-    if noise(2 * x, y / 5, 7, 3) > 0.4 or noise(x / 5, 2 * y, 7, 3) > 0.4:
-        tunnels[x, y] = True
-        return "path"
-    if mountain > 0.18:
-        for thing in ("coal", "iron", "diamond"):
-            if uniform() > above[thing]:
-                return thing
-    return "lava" if mountain > 0.3 and noise(x, y, 6, 5) > 0.35 else "stone"
 
 
 # -- the environment -------------------------------------------------------------------------------------------------

@@ -223,3 +223,24 @@ def test_every_achievement_is_an_event_of_its_own(env):
         told += [(event.name, event.item) for event in env._events()]
     assert len(set(told)) == 22
     assert ("use_item", "plant") in told and ("use_item", "ripe_plant") in told  # placed, eaten
+
+
+def test_steps_and_pictures_are_the_packages_to_the_last_bit():
+    import crafter
+
+    ours, theirs = _crafter().Game(64, 10000), _crafter().Game(64, 10000)
+    random = np.random.RandomState(0)
+    for seed, start in ((2, StartState()), (5, StartState(biome="mountain"))):
+        assert (ours.begin(seed, start) == theirs.begin(seed, start)).all()
+        nights = sleeps = 0
+        for tick in range(230):
+            action = 6 if 150 < tick < 190 else int(random.randint(17))
+            mine, theirs_too = ours.step(action), crafter.Env.step(theirs, action)
+            assert (mine[0] == theirs_too[0]).all() and mine[1:3] == theirs_too[1:3]
+            assert (mine[0] == ours.render((64, 64))).all()  # the package's own drawing
+            nights += ours._world.daylight < 0.5
+            sleeps += ours._player.sleeping
+            if mine[2]:
+                break
+        assert ours._world.random.get_state()[2] == theirs._world.random.get_state()[2]
+    assert nights > 10 and sleeps > 5
