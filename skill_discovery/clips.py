@@ -151,6 +151,8 @@ def find_clips(folder: Pathlike) -> tuple[list[PlayClip], dict[str, str]]:
 
     clips, aside = [], {}
     for recording in find_recordings(folder):
+        if any(Path(parent, "segmenting.json").is_file() for parent in Path(recording.stem).parents[:2]):
+            continue  # segments of these very recordings
         try:
             clips.append(recording_clip(recording.read()))
         except (FormatError, OSError) as error:

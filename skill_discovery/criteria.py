@@ -35,7 +35,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from jarvis.core.actions import POLICY_BUTTONS, VPT_CAMERA
-from jarvis.core.errors import MissingExtraError, UnknownNameError, nearest_names
+from jarvis.core.errors import FormatError, MissingExtraError, UnknownNameError, nearest_names
 from jarvis.core.random_streams import generator
 from skill_discovery.evidence import Evidence
 from skill_discovery.sbd import SBDOptions, charged_losses, event_ticks, published, sbd_cuts, sbd_excess
@@ -62,13 +62,13 @@ class Criterion(Protocol):
 
 
 def make(name: str, **options: Any) -> Criterion:
-    """The criterion of a name. UnknownNameError with the nearest; ValueError for options that it does not have."""
+    """The criterion of a name. UnknownNameError with the nearest; FormatError for options that it does not have."""
     if name not in CRITERIA:
         raise UnknownNameError("criterion", name, nearest_names(name, CRITERIA))
     try:
         return CRITERIA[name](**options)
-    except TypeError as error:
-        raise ValueError(f"criterion {name}: {error}") from None
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"criterion {name}: {error}") from None
 
 
 def peaks(curve: np.ndarray, threshold: float, distance: int) -> np.ndarray:
@@ -164,7 +164,7 @@ class LikelihoodRatio(Peaks):
         """(n,) nats: losses with memory minus losses without, over the window."""
         scores = evidence.need("scores")
         if not self.skip < self.window <= scores.horizon:
-            raise ValueError(
+            raise FormatError(
                 f"{evidence.name}: window {self.window}, skip {self.skip}, but losses of fresh predictors over "
                 f"{scores.horizon} ticks: score again with a larger horizon"
             )

@@ -155,6 +155,8 @@ def load_scorer(spec: str | Path, config: ScoringConfig | None = None, **options
 
     text = str(spec)
     if not text.startswith("vpt:"):
+        if not Path(text).exists():
+            raise FormatError(f"{text}: no such checkpoint; train one with: jarvis train foundation PLAY --out {text}")
         return PolicyScorer(load_policy(text), config, **options)
     model, _, weights = text.removeprefix("vpt:").partition(":")
     if not weights and model.endswith((".weights", ".safetensors")):

@@ -1,10 +1,12 @@
-"""Made-up evidence whose boundaries are known."""
+"""Made-up evidence and recordings whose boundaries are known."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from jarvis.core.actions import BUTTON_INDEX, BUTTONS
+from data_pipelines.contractor import Seen
+from data_pipelines.recordings import RecordingWriter
+from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
 from jarvis.core.surprise import TickScores
 from skill_discovery.evidence import Evidence
 
@@ -35,3 +37,18 @@ def evidence_of(count, *, pressed="forward", idle=(), events=(), camera=None, na
             buttons[tick, BUTTON_INDEX[key]] = 1
     camera = np.zeros((count, 2), np.float32) if camera is None else camera
     return Evidence(name, buttons, camera, np.zeros(count, np.bool_), events=tuple(events), **fields)
+
+
+def record(folder, name, ticks, *, still=False, seed=0):
+    """A player who walks, then digs, before a wall that changes colour."""
+    random = np.random.default_rng(seed)
+    with RecordingWriter(folder, name, 64, 64) as recording:
+        for tick in range(ticks):
+            digs = tick >= ticks // 2
+            frame = np.full((64, 64, 3), 200 if digs else 40, np.uint8)
+            frame[tick % 64] = 255
+            action = Action.of("attack" if digs else "forward", camera=(0, 1.5 if random.random() < 0.3 else 0))
+            truth = {"coarse": "dig" if digs else "walk"}
+            if tick == ticks - 2:
+                truth["events"] = [{"name": "mine_block", "item": "stone", "count": 1}]
+            recording.add(frame, Action.noop() if still else action, Seen(), truth)

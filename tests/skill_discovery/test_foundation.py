@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plays import record
 
-from data_pipelines.contractor import Seen
-from data_pipelines.recordings import RecordingWriter
-from jarvis.core.actions import JARVIS_CAMERA, VPT_CAMERA, Action, JointActions
+from jarvis.core.actions import JARVIS_CAMERA, VPT_CAMERA, JointActions
 from jarvis.core.errors import EpisodeError, FormatError
 from jarvis.core.surprise import ActionScorer
 from jarvis.vpt.config import tiny
@@ -20,21 +19,6 @@ from skill_discovery.clips import find_clips, joined
 from skill_discovery.evidence import gather, read_evidence, write_evidence
 from skill_discovery.foundation import Windows, recipe, train
 from skill_discovery.scorers import PolicyScorer, ScoringConfig, load_scorer
-
-
-def record(folder, name, ticks, *, still=False, seed=0):
-    """A player who walks, then digs, before a wall that changes colour."""
-    random = np.random.default_rng(seed)
-    with RecordingWriter(folder, name, 64, 64) as recording:
-        for tick in range(ticks):
-            digs = tick >= ticks // 2
-            frame = np.full((64, 64, 3), 200 if digs else 40, np.uint8)
-            frame[tick % 64] = 255
-            action = Action.of("attack" if digs else "forward", camera=(0, 1.5 if random.random() < 0.3 else 0))
-            truth = {"coarse": "dig" if digs else "walk"}
-            if tick == ticks - 2:
-                truth["events"] = [{"name": "mine_block", "item": "stone", "count": 1}]
-            recording.add(frame, Action.noop() if still else action, Seen(), truth)
 
 
 @pytest.fixture(scope="module")
