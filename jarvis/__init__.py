@@ -5,11 +5,14 @@
     env = jarvis.make("voxel", task="craft_diamond")
     policy = jarvis.load_policy("default")
 
-Importing this package loads neither numpy nor torch; the two functions above import what they need when called.
+Importing this package loads neither numpy nor torch; the two functions above import what they need when called. Where
+Gymnasium is loaded already, its environments are made known to it: `import gymnasium, jarvis`, then
+`gymnasium.make("jarvis/Voxel-v0")`.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 __version__ = "0.1.0"
@@ -28,3 +31,7 @@ def load_policy(spec: str = "default", **kwargs: Any) -> Any:
     from jarvis.app.policies import load_policy as load
 
     return load(spec, **kwargs)
+
+
+if "gymnasium" in sys.modules:
+    import jarvis.envs.registry  # noqa: F401 - makes the environments known

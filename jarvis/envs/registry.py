@@ -1,7 +1,7 @@
 """Every place to play by name, imported on use.
 
 env = make("voxel", width=128, height=128)
-gymnasium.make("jarvis/Voxel-v0")            # after `import jarvis.envs.registry`, or through the entry point
+gymnasium.make("jarvis/Voxel-v0")            # after `import gymnasium, jarvis` or `import jarvis.envs`
 """
 
 from __future__ import annotations

@@ -21,6 +21,17 @@ def test_importing_jarvis_is_cheap():
     assert loaded.isdisjoint({"numpy", "torch", "numba", "gymnasium", "cv2"})
 
 
+def test_gymnasium_knows_the_environments_of_jarvis():
+    script = "import gymnasium, jarvis; print(*sorted(name for name in gymnasium.registry if name[:7] == 'jarvis/'))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [
+        "jarvis/Crafter-v0",
+        "jarvis/MineRL-v0",
+        "jarvis/MineStudio-v0",
+        "jarvis/Voxel-v0",
+    ]
+
+
 def test_core_needs_only_numpy():
     loaded = loaded_after("from jarvis.core import *")
     assert "numpy" in loaded and loaded.isdisjoint({"torch", "numba", "gymnasium", "cv2", "av", "pydantic"})
