@@ -32,7 +32,9 @@ def tasks(
 def _start_in_words(start: Any) -> str:
     parts = []
     for name, value in start.to_json().items():
-        if isinstance(value, dict):
+        if name == "slots":
+            value = ", ".join(f"{count} {item}" for item, count in value.values())
+        elif isinstance(value, dict):
             value = ", ".join(f"{part} {key}" if name != "rarity" else f"{key} {part}" for key, part in value.items())
-        parts.append(str(value) if name == "inventory" else f"{name} {value}")
+        parts.append(str(value) if name in ("inventory", "slots") else f"{name} {value}")
     return "; ".join(parts) or "new world"
