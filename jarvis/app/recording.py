@@ -47,7 +47,7 @@ class RecordConfig:
     hours: float | None = None  # of play; or
     episodes: int | None = None
     seed: int = 0  # episode k plays a world of the train seeds that follows from this and k
-    workers: int | None = None  # processes at once; None: one a core
+    workers: int | None = None  # processes at once; None: one a core; 0: in this one
     max_ticks: int | None = None  # of an episode; None: the task's own
     width: int = 640
     height: int = 360
@@ -104,7 +104,7 @@ def start(config: RecordConfig, say: Callable[[str], None] = print) -> RecordRep
         else:
             make_env = partial(make_environment, config.env, **options)
             player = partial(make_player, config.player, config.habits)
-            workers = config.workers or os.cpu_count() or 1
+            workers = (os.cpu_count() or 1) if config.workers is None else config.workers
         facts = {"env": config.env, "env_options": options, "player": config.player, "source": _source(config.player)}
         if config.player == "scripted":
             facts["habits"] = config.habits
