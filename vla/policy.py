@@ -29,7 +29,7 @@ from vla.decoding import Speaker
 from vla.grammar import NullStreak, grammar_of
 from vla.prompts import IMAGE, Turn
 
-__all__ = ["VlaPolicy", "fitted"]
+__all__ = ["VlaPolicy", "fitted", "hub_policy"]
 
 RESAMPLES = 2  # of a frozen row, each at a higher temperature
 
@@ -185,3 +185,10 @@ class VlaPolicy:
     def _prefix(self, instruction: str) -> Any:
         words, _ = self.backbone.style.first(instruction).parts
         return self.backbone.style.render([Turn("user", (words,))], self.backbone.tokenizer, unfinished=True)
+
+
+def hub_policy(name: str, **options: Any) -> VlaPolicy:
+    """The policy of ORG/NAME in the Hugging Face Hub's cache. FormatError with the command that downloads it."""
+    from vla.hub import local_folder
+
+    return VlaPolicy(local_folder(name), **options)

@@ -20,10 +20,13 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from vla.prompts import Turn
+from vla.samples import Sample
+
 if TYPE_CHECKING:
     from jarvis.envs.scripted.planner import Step
 
-__all__ = ["Pair", "question_answers", "rules", "step_in_words"]
+__all__ = ["Pair", "language_samples", "question_answers", "rules", "step_in_words", "words"]
 
 VALIDATION_SHARE = 20  # one in so many pairs is held out
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -50,6 +53,14 @@ def rules() -> dict[str, Any]:
     """The rules of the game as the voxel world has them."""
     # NOTE: read as the data file that it is; the world's own code is none of our business
     return json.loads(files("jarvis").joinpath("world", "data", "rules.json").read_text(encoding="utf-8"))
+
+
+def language_samples(split: str = "train") -> Iterator[Sample]:
+    """The pairs of one split (train or validation) as samples of stage I."""
+    for number, pair in enumerate(question_answers()):
+        if pair.split == split:
+            turns = (Turn("user", (f"{pair.question}\n",)), Turn("assistant", (f"{pair.answer}\n",)))
+            yield Sample(f"rules-{number:05d}", turns, labels=("stage:language", f"topic:{pair.topic}"))
 
 
 def words(name: str) -> str:

@@ -42,9 +42,15 @@ COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
         "Look at recordings and datasets, check and convert them.",
     ),
     "train": (
-        {"foundation": ("train_foundation", "Train an unconditional action predictor by cloning play.")},
+        {
+            "idm": ("train_idm", "Train an inverse dynamics model, which tells the keys and the mouse from the video."),
+            "foundation": ("train_foundation", "Train an unconditional action predictor by cloning play."),
+            "vla": ("train_vla", "Post-train a vision-language-action model, stage by stage."),
+            "vla-data": ("train_vla_data", "Make what a stage of post-training learns from."),
+        },
         "Train a model, or go on with its training.",
     ),
+    "serve": ("serve", "Serve a policy over HTTP."),
     "tasks": ("tasks", "List what can be played: goals, time limits, starts."),
     "doctor": ("doctor", "Say what is installed, what is missing, and how to add it."),
 }

@@ -5,6 +5,10 @@
     replay:FILE   the actions of an earlier episode, one MineRL dictionary a line (`episode_000.actions.jsonl`)
     human         a person at the page that `jarvis play --watch` serves
     scripted      the demonstrator: plays voxel worlds from the inside, through keyboard and mouse only
+    vla:FOLDER    a vision-language-action model of `jarvis train vla`; the folder alone will do
+    hf:ORG/NAME   the same from the Hugging Face Hub's cache, for instance JARVIS-VLA's
+    openai:URL#MODEL    a model behind an OpenAI-compatible server such as vLLM
+    served:URL    any policy that `jarvis serve` serves
 
 A policy that has nothing more to do raises EndOfPlay from `act`; the episode then ends as it is.
 """
@@ -21,7 +25,7 @@ import numpy as np
 from jarvis.core.actions import HOTBAR, Action
 from jarvis.core.environments import Policy
 from jarvis.core.errors import EpisodeError, UnknownNameError, nearest_names
-from jarvis.core.files import read_json_lines
+from jarvis.core.files import read_json, read_json_lines
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.random_streams import generator
@@ -45,6 +49,10 @@ POLICIES: dict[str, tuple[str, str]] = {
     "replay": ("jarvis.app.policies:ReplayPolicy", "FILE"),
     "human": ("jarvis.app.people:HumanPolicy", ""),
     "scripted": ("jarvis.app.demonstrator:ScriptedPolicy", ""),
+    "vla": ("vla.policy:VlaPolicy", "FOLDER"),
+    "hf": ("vla.policy:hub_policy", "ORG/NAME"),
+    "openai": ("vla.remote:OpenAIPolicy", "URL#MODEL"),
+    "served": ("vla.serving:ServedPolicy", "URL"),
 }
 
 
@@ -57,6 +65,8 @@ def load_policy(spec: str = "default", **options: Any) -> Policy:
 
     Raises UnknownNameError with what there is, and ValueError for a SPEC that lacks its part behind the colon.
     """
+    if _is_agent(spec):
+        spec = f"vla:{spec}"
     name, colon, argument = spec.partition(":")
     if name not in POLICIES:
         raise UnknownPolicyError("policy", spec, nearest_names(name, POLICIES))
@@ -66,6 +76,12 @@ def load_policy(spec: str = "default", **options: Any) -> Policy:
     module, _, attribute = target.partition(":")
     make = getattr(import_module(module), attribute)
     return make(argument, **options) if wanted else make(**options)
+
+
+def _is_agent(spec: str) -> bool:
+    """Whether it is the folder of a vision-language-action model."""
+    config = Path(spec) / "config.json"
+    return config.is_file() and "jarvis" in read_json(config)
 
 
 def written(name: str) -> str:

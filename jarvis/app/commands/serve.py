@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -56,7 +57,7 @@ def serve(
     return 0
 
 
-def _sharing(spec, load):  # type: ignore[no-untyped-def]
+def _sharing(spec: str, load: Callable[[str], Any]) -> Callable[[], Any]:
     """Makes a policy for each player; all of one model share its weights."""
     first = load(spec)
     backbone = getattr(first, "backbone", None)
