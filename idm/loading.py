@@ -50,7 +50,7 @@ def _folder(spec: str) -> Path:
     folder = DEFAULT if spec == "default" else Path(spec)
     if not folder.is_dir():
         raise FormatError(f"{spec}: no such folder; a spec is default, a checkpoint folder, or vpt:MODEL:WEIGHTS")
-    if not (folder / "config.json").is_file():  # a run
+    if not is_done(folder):  # a run of training
         steps = sorted(path for path in folder.glob("step_*") if is_done(path))
         folder = steps[-1] if steps else folder
     if not is_done(folder):

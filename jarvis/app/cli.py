@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
     ),
     "train": (
         {
-            "idm": ("train_idm", "Train an inverse dynamics model, which tells the keys and the mouse from the video."),
+            "idm": ("train_idm", "Train a model that tells keys and mouse from the video."),
             "foundation": ("train_foundation", "Train an unconditional action predictor by cloning play."),
             "vla": ("train_vla", "Post-train a vision-language-action model, stage by stage."),
             "vla-data": ("train_vla_data", "Make what a stage of post-training learns from."),
