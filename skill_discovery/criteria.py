@@ -16,6 +16,7 @@ A larger threshold never means more cuts, whatever its unit: nats, cosine, penal
     events            where crafts, kills, mined blocks and uses end
     event+loss        those, and between them the peaks of another curve
     evidence-sum      several curves, added up as standard scores
+    learned           all evidence, weighed by what was learnt from clips with true segments (learned.py)
     fixed             every 128 ticks
     uniform           every `threshold` ticks
     random            lengths drawn from a given distribution
@@ -56,9 +57,21 @@ class Criterion(Protocol):
         """(cuts,) int64 rising ticks, between 1 and n - 1."""
         ...
 
+    def sweep(self, evidence: Evidence, thresholds: Sequence[float]) -> list[np.ndarray]:
+        """The cuts at each of several thresholds, sooner than one after the other."""
+        ...
+
     def thresholds(self, evidences: Sequence[Evidence]) -> list[float]:
         """Rising thresholds worth trying on such clips; one if there is nothing to choose."""
         ...
+
+
+class _OneByOne:
+    """A sweep without a short cut."""
+
+    def sweep(self: Any, evidence: Evidence, thresholds: Sequence[float]) -> list[np.ndarray]:
+        """The cuts at each of several thresholds."""
+        return [self.cuts(evidence, threshold) for threshold in thresholds]
 
 
 def make(name: str, **options: Any) -> Criterion:
@@ -104,7 +117,12 @@ class Peaks:
 
     def cuts(self, evidence: Evidence, threshold: float) -> np.ndarray:
         """The peaks above the threshold."""
-        return peaks(self.curve(evidence), threshold, self.distance)
+        return self.sweep(evidence, [threshold])[0]
+
+    def sweep(self, evidence: Evidence, thresholds: Sequence[float]) -> list[np.ndarray]:
+        """The cuts at each of several thresholds."""
+        curve = self.curve(evidence)
+        return [peaks(curve, threshold, self.distance) for threshold in thresholds]
 
     def thresholds(self, evidences: Sequence[Evidence]) -> list[float]:
         """Quantiles of the curve."""
@@ -115,7 +133,7 @@ class Peaks:
 
 
 @dataclass(frozen=True)
-class SBD:
+class SBD(_OneByOne):
     """The published rule; the threshold is its gap in nats."""
 
     options: SBDOptions = field(default_factory=SBDOptions)
@@ -238,13 +256,15 @@ class ChangePoints:
 
     def cuts(self, evidence: Evidence, threshold: float) -> np.ndarray:
         """The change points at this penalty."""
-        if len(evidence) < 2 * self.min_ticks:
-            return np.zeros(0, np.int64)
+        return self.sweep(evidence, [threshold])[0]
+
+    def sweep(self, evidence: Evidence, thresholds: Sequence[float]) -> list[np.ndarray]:
+        """The cuts at each of several thresholds."""
         features = self.features(evidence)
-        if not np.ptp(features, axis=0).any():
-            return np.zeros(0, np.int64)
-        found = _kernel_cpd(self.kernel, self.min_ticks).fit(features).predict(pen=threshold)
-        return np.array(found[:-1], np.int64)
+        if len(evidence) < 2 * self.min_ticks or not np.ptp(features, axis=0).any():
+            return [np.zeros(0, np.int64) for _ in thresholds]
+        fitted = _kernel_cpd(self.kernel, self.min_ticks).fit(features)
+        return [np.array(fitted.predict(pen=threshold)[:-1], np.int64) for threshold in thresholds]
 
     def thresholds(self, evidences: Sequence[Evidence]) -> list[float]:
         """Penalties over three orders of magnitude, in units of the mean change from one tick to the next."""
@@ -290,11 +310,11 @@ def _smoothed(features: np.ndarray, ticks: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Events:
+class Events(_OneByOne):
     """Where a craft, a kill, a mined block or a use is over and something else comes next. No threshold."""
 
-    options: SBDOptions = field(default_factory=SBDOptions)
     distance: int = 10  # events this close are one
+    offset: int = 1  # ticks from an event to the first tick of what comes next
 
     def curve(self, evidence: Evidence) -> np.ndarray:
         """1 at the cuts, -inf elsewhere."""
@@ -305,7 +325,7 @@ class Events:
     def cuts(self, evidence: Evidence, threshold: float) -> np.ndarray:
         """The last of those that are close together, since a skill's end is its last event."""
         kept: list[int] = []
-        for tick in event_ticks(evidence.events, len(evidence), self.options).tolist():
+        for tick in event_ticks(evidence.events, len(evidence), SBDOptions(event_offset=self.offset)).tolist():
             if kept and tick - kept[-1] < self.distance:
                 kept[-1] = tick
             else:
@@ -323,22 +343,23 @@ class EventsAndPeaks(Peaks):
 
     other: str = "sbd+nms"
     merge: int = 20
+    offset: int = 1  # see `Events`
 
     def curve(self, evidence: Evidence) -> np.ndarray:
         """The other curve with its values around events taken away, and the events on top."""
         curve = np.array(make(self.other, distance=self.distance).curve(evidence), np.float64)
         top = curve[np.isfinite(curve)].max(initial=0.0) + 1.0
-        for tick in Events().cuts(evidence, 0.0).tolist():
+        for tick in Events(offset=self.offset).cuts(evidence, 0.0).tolist():
             curve[max(0, tick - self.merge) : tick + self.merge + 1] = -np.inf
-        curve[Events().cuts(evidence, 0.0)] = top
+        curve[Events(offset=self.offset).cuts(evidence, 0.0)] = top
         return curve
 
-    def cuts(self, evidence: Evidence, threshold: float) -> np.ndarray:
-        """All events, and the peaks above the threshold."""
-        events = Events().cuts(evidence, 0.0)
+    def sweep(self, evidence: Evidence, thresholds: Sequence[float]) -> list[np.ndarray]:
+        """All events, and the peaks above each threshold."""
+        events = Events(offset=self.offset).cuts(evidence, 0.0)
         curve = self.curve(evidence)
         curve[events] = -np.inf
-        return np.union1d(events, peaks(curve, threshold, self.distance)).astype(np.int64)
+        return [np.union1d(events, peaks(curve, one, self.distance)).astype(np.int64) for one in thresholds]
 
     def thresholds(self, evidences: Sequence[Evidence]) -> list[float]:
         """Those of the other curve."""
@@ -357,31 +378,33 @@ class EvidenceSum(Peaks):
     )  # fmt: skip
     reach: int = 3
     event_bonus: float = 0.0  # standard scores that an event adds at the ticks within `reach`
+    event_offset: int = 1  # see `Events`
 
     def curve(self, evidence: Evidence) -> np.ndarray:
         """(n,) weighted standard scores."""
         total = np.zeros(len(evidence))
         for name, weight in self.parts:
-            total += weight * _spread(_standard(make(name).curve(evidence)), self.reach)
+            total += weight * spread(standard(make(name).curve(evidence)), self.reach)
         if self.event_bonus:
             bonus = np.zeros(len(evidence))
-            bonus[Events().cuts(evidence, 0.0)] = self.event_bonus
-            total += _spread(bonus, self.reach)
+            bonus[Events(offset=self.event_offset).cuts(evidence, 0.0)] = self.event_bonus
+            total += spread(bonus, self.reach)
         # Between two equal tops of the spread curves, the middle is meant.
         return _smoothed(total[:, None], 3)[:, 0]
 
 
-def _standard(curve: np.ndarray | None) -> np.ndarray:
+def standard(curve: np.ndarray | None) -> np.ndarray:
+    """The curve as standard scores of its clip; where it is -inf, 0."""
     assert curve is not None
     finite = np.isfinite(curve)
     if not finite.any():
         return np.zeros(len(curve))
     mean, deviation = float(curve[finite].mean()), max(float(curve[finite].std()), 1e-9)
-    standard: np.ndarray = np.where(finite, (np.where(finite, curve, 0.0) - mean) / deviation, 0.0)
-    return standard
+    scores: np.ndarray = np.where(finite, (np.where(finite, curve, 0.0) - mean) / deviation, 0.0)
+    return scores
 
 
-def _spread(curve: np.ndarray, reach: int) -> np.ndarray:
+def spread(curve: np.ndarray, reach: int) -> np.ndarray:
     """The largest value within `reach` ticks."""
     padded = np.pad(curve, reach, mode="edge")
     largest: np.ndarray = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
@@ -403,7 +426,7 @@ class ActionTurn(Peaks):
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(_OneByOne):
     """Every so many ticks, whatever happens."""
 
     ticks: int = FIXED_TICKS
@@ -422,7 +445,7 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Uniform:
+class Uniform(_OneByOne):
     """Every `threshold` ticks, the first cut half of that in."""
 
     def curve(self, evidence: Evidence) -> None:
@@ -441,7 +464,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class RandomLengths:
+class RandomLengths(_OneByOne):
     """Segments with lengths drawn from those given: the control that keeps everything but the places.
 
     The draw depends on the seed and the clip's name alone. The threshold scales the lengths; 1 keeps them.
@@ -493,6 +516,12 @@ class FrameDifference(Peaks):
         return curve
 
 
+def _learned(**options: Any) -> Criterion:
+    from skill_discovery.learned import Learned
+
+    return Learned(**options)
+
+
 CRITERIA: dict[str, Callable[..., Criterion]] = {
     "sbd": lambda **options: SBD(SBDOptions(**options)),
     "sbd-published": lambda **options: SBD(replace(published(), **options)),
@@ -504,6 +533,7 @@ CRITERIA: dict[str, Callable[..., Criterion]] = {
     "events": Events,
     "event+loss": EventsAndPeaks,
     "evidence-sum": EvidenceSum,
+    "learned": lambda **options: _learned(**options),
     "fixed": Fixed,
     "uniform": Uniform,
     "random": RandomLengths,

@@ -29,11 +29,17 @@ __all__ = [
     "bootstrap",
     "bootstrap_difference",
     "chance_f1",
+    "chance_parts",
+    "corrected_f1",
     "coverage",
+    "difference_interval",
+    "f1_interval",
+    "f1_parts",
     "match",
     "relative_f1",
     "score",
     "segment_score",
+    "signed_delay",
 ]
 
 SHORTEST, LONGEST = 15, 200  # ticks: what the published recipe keeps for training
@@ -265,17 +271,17 @@ def f1_interval(
     clips: Sequence[Scored], tolerance: int, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:
     """`bootstrap` of F1, matching each clip only once."""
-    return _ratio_interval(_f1_parts(clips, tolerance), draws, seed)
+    return _ratio_interval(f1_parts(clips, tolerance), draws, seed)
 
 
 def bootstrap_difference(
     ours: Sequence[Scored], theirs: Sequence[Scored], tolerance: int, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float, float]:
     """F1 of ours minus F1 of theirs and its 95 % interval; the two are cuts of the same clips in the same order."""
-    return difference_interval(_f1_parts(ours, tolerance), _f1_parts(theirs, tolerance), draws, seed)
+    return difference_interval(f1_parts(ours, tolerance), f1_parts(theirs, tolerance), draws, seed)
 
 
-def _f1_parts(clips: Sequence[Scored], tolerance: int) -> np.ndarray:
+def f1_parts(clips: Sequence[Scored], tolerance: int) -> np.ndarray:
     """(clips, 2) float64: twice the matched, and the cuts and boundaries."""
     return np.array(
         [(2 * len(match(clip.truth, clip.cuts, tolerance)[0]), len(clip.cuts) + len(clip.truth)) for clip in clips],
@@ -284,14 +290,14 @@ def _f1_parts(clips: Sequence[Scored], tolerance: int) -> np.ndarray:
 
 
 def chance_parts(clips: Sequence[Scored], tolerance: int, draws: int = 50, seed: int = 0) -> np.ndarray:
-    """As `_f1_parts`, of as many random cuts, the mean over the draws."""
+    """As `f1_parts`, of as many random cuts, the mean over the draws."""
     random = generator(seed, "chance")
     total = np.zeros((len(clips), 2))
     for _ in range(draws):
         drawn = [
             Scored(clip.truth, random_cuts(len(clip.cuts), clip.num_ticks, random), clip.num_ticks) for clip in clips
         ]
-        total += _f1_parts(drawn, tolerance)
+        total += f1_parts(drawn, tolerance)
     return total / draws
 
 

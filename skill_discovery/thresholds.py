@@ -86,7 +86,8 @@ def _sweep(
     criterion: Criterion, evidences: Sequence[Evidence], candidates: Sequence[float] | None
 ) -> list[tuple[float, list[np.ndarray]]]:
     values = list(candidates) if candidates is not None else criterion.thresholds(evidences)
-    return [(value, [criterion.cuts(evidence, value) for evidence in evidences]) for value in values]
+    swept = [criterion.sweep(evidence, values) for evidence in evidences]
+    return [(value, [cuts[number] for cuts in swept]) for number, value in enumerate(values)]
 
 
 def by_length(

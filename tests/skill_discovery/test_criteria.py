@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from plays import evidence_of, scores_of
 
-from jarvis.core.errors import EpisodeError, UnknownNameError
+from jarvis.core.errors import EpisodeError, FormatError, UnknownNameError
 from jarvis.core.events import Event
+from jarvis.core.segments import Segment
 from skill_discovery.criteria import CRITERIA, make, peaks
+from skill_discovery.learned import fit
 
 KEYS = ["forward"] * 100 + ["attack"] * 80 + ["left"] * 120  # boundaries at 100 and 180
 BOUNDARIES = np.array([100, 180])
@@ -37,6 +39,7 @@ def play(count=300, **fields):
     )
 
 
+UNLEARNED = [name for name in CRITERIA if name != "learned"]  # which has to be fitted first
 FINDERS = [
     ("sbd", {}, 5.0),
     ("sbd-published", {}, 3.0),
@@ -62,7 +65,7 @@ def test_a_criterion_finds_clear_boundaries(name, options, threshold):
     assert np.abs(cuts - BOUNDARIES).max() <= 3
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", UNLEARNED)
 @pytest.mark.parametrize("count", [1, 2, 5, 21])
 def test_clips_shorter_than_any_context_are_cut_sanely(name, count):
     evidence = play(count)
@@ -73,7 +76,7 @@ def test_clips_shorter_than_any_context_are_cut_sanely(name, count):
         assert not len(cuts) or (cuts[0] > 0 and cuts[-1] < count)
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", UNLEARNED)
 def test_clips_in_which_nothing_happens_are_cut_sanely(name):
     still = evidence_of(
         60, idle=range(60), scores=scores_of(np.ones(60), horizon=16), colours=np.ones((60, 24), np.float32),
@@ -85,7 +88,7 @@ def test_clips_in_which_nothing_happens_are_cut_sanely(name):
         assert cuts.tolist() == []
 
 
-@pytest.mark.parametrize("name", [name for name in CRITERIA if name not in ("fixed", "events", "random")])
+@pytest.mark.parametrize("name", [name for name in UNLEARNED if name not in ("fixed", "events", "random")])
 def test_a_larger_threshold_means_no_more_cuts(name):
     evidence = play()
     criterion = make(name)
@@ -140,3 +143,15 @@ def test_losses_that_are_no_numbers_are_refused():
     losses[17] = np.inf
     with pytest.raises(EpisodeError, match="tick 17"):
         scores_of(losses)
+
+
+def test_a_learnt_criterion_finds_what_it_was_shown_elsewhere():
+    truth = [Segment(0, 100, "a"), Segment(100, 180, "b"), Segment(180, 300, "c")]
+    options = fit([play()], [truth], curves=("hidden-change", "action-change", "frame-difference"))
+    cuts = make("learned", **options).cuts(play(name="another"), 0.0)
+    assert len(cuts) == 2
+    assert np.abs(cuts - BOUNDARIES).max() <= 3
+    with pytest.raises(EpisodeError, match="no boundary in 1 clips"):
+        fit([play()], [[Segment(0, 300, "a")]], curves=("hidden-change",))
+    with pytest.raises(FormatError, match="0 weights for"):
+        make("learned").cuts(play(), 0.0)
