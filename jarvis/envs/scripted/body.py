@@ -58,6 +58,7 @@ class Body:
         self.gaze = 0.0  # degrees added to the pitch of walking
         self.reserved: frozenset[str] = frozenset()  # what the goal is about, and what it is made of
         self.banned: frozenset[str] = frozenset()  # what must not be used
+        self.lost: frozenset[str] = frozenset()  # what was carried at the last death
         self.mined: frozenset[str] = frozenset()  # blocks that the goal is to break
         self.last_click, self.last_click_tick = -1, -100
         self.forget_place()
@@ -330,7 +331,7 @@ class Body:
         names = [*KEPT, *GROUPS["#logs"], *PICKAXES, *(name for name in RULES.data["foods"])]
         if self.count("cobblestone") < 48:
             names.append("cobblestone")
-        for name in self.reserved:
+        for name in self.reserved | self.lost:
             names += GROUPS.get(name, (name,))
         return [RULES.item_id[name] for name in names if name in RULES.item_id]
 

@@ -11,8 +11,9 @@ import numpy as np
 from jarvis.envs.scripted.mining import collect
 from jarvis.envs.scripted.paths import AT
 from jarvis.envs.scripted.seeking import glance, roam
-from jarvis.envs.scripted.steering import NEVER, heading_keys, walk_to
+from jarvis.envs.scripted.steering import NEVER, follow, heading_keys, walk_to
 from jarvis.world.combat import HOSTILE
+from jarvis.world.minds import FUSE
 from jarvis.world.rules import RULES
 
 if TYPE_CHECKING:
@@ -60,17 +61,25 @@ def speed_of(name: str | None) -> int:
     return math.ceil(20 / float(speed))
 
 
+def damage_of(name: str | None) -> float:
+    """Half hearts of a full blow."""
+    return float(RULES.data["items"].get(name or "", {}).get("attack_damage", RULES.player["fist_damage"]))
+
+
 def fight(me: ScriptedPlayer, index: int) -> Skill:
-    """Fight a mob until it is dead or gone: blows at full strength, stepping back from creepers."""
+    """Fight a mob until it is dead or gone: blows at full strength; creepers are left in time, or not begun with."""
     m = me.world.mobs[index]
     uid, kind = int(m["uid"]), int(m["kind"])
-    me.do(f"fight {RULES.mobs[kind - 1]}", "fight")
+    name = RULES.mobs[kind - 1]
+    me.do(f"fight {name}", "fight")
     tool = weapon(me)
-    if tool is not None and me.on_hotbar(tool):
+    if tool is not None:
         yield from me.hold(RULES.item(tool))
+        me.do(f"fight {name}", "fight")
     wait = speed_of(tool)
-    lost = 0
-    for tick in range(500):
+    blows_left = math.ceil(RULES.data["mobs"][name]["hp"] / damage_of(tool))
+    lost, blocked, struck = 0, 0, False
+    for _ in range(500):
         if int(m["uid"]) != uid or not m["kind"] or m["death_ticks"]:
             break
         x, y, z = float(m["x"]), float(m["y"]), float(m["z"])
@@ -86,24 +95,42 @@ def fight(me: ScriptedPlayer, index: int) -> Skill:
         me.eyes.at(x, y + HEIGHT_OF[kind] * 0.72, z)
         yaw, pitch = me.eyes.error(me.p)
         ready = me.p["attack_ticks"] >= wait - 1
-        close = far < 2.9 and abs(yaw) < 14.0 and abs(pitch) < 16.0
+        close = far < (3.2 if kind == CREEPER else 2.9) and abs(yaw) < 14.0 and abs(pitch) < 16.0
         keys: list[str] = []
-        if kind == CREEPER and (int(m["fuse"]) > 8 or (far < 2.6 and not ready)):
+        # it goes off within FUSE ticks of being lit: time for all blows, or none
+        hurry = kind == CREEPER and int(m["fuse"]) + (blows_left - 1) * wait + 2 >= FUSE
+        flees = hurry and int(m["fuse"]) > 6 and me.clear_ahead(-dx, -dz)
+        if flees:
+            me.eyes.face(math.degrees(math.atan2(dx, -dz)), 8.0)  # run
+            keys += heading_keys(me, -dx, -dz)
+            if keys == ["forward"]:
+                keys.append("sprint")
+        elif hurry and (int(m["fuse"]) > 6 or (far < 2.6 and not ready)):
             keys += [key for key in heading_keys(me, -dx, -dz) if me.safe_to_stray() or key != "back"]
         elif far > (2.4 if kind != SKELETON else 2.0):
             if abs(y - py) < 2.5 and me.clear_ahead(dx, dz):
+                blocked = 0
                 keys += heading_keys(me, dx, dz)
                 if me.p["collided"] and me.p["on_ground"]:
                     keys.append("jump")
-                if far > 4 and "forward" in keys:
+                if far > (6 if kind == CREEPER else 4) and "forward" in keys:
                     keys.append("sprint")
-            elif tick > 100:
-                me.given_up[uid] = me.world.ticks + 200
-                break
+            else:
+                blocked += 1
+            if blocked > 12:  # round what is in the way
+                goal = (math.floor(x), math.floor(y), math.floor(z))
+                way, whole, _ = me.find(goal, AT, 1, 1, 1.3, 1500)
+                if not whole:
+                    me.given_up[uid] = me.world.ticks + 200
+                    break
+                yield from follow(me, way[:6])
+                blocked = 0
         elif far < 1.3 and kind != CREEPER and me.safe_to_stray():
             keys.append("back")
-        if close and ready and tick % 2 == 0:
+        if close and ready and not struck and not flees:
             keys.append("attack")
+            blows_left -= 1
+        struck = "attack" in keys
         if me.p["in_water"]:
             keys.append("jump")
         yield tuple(keys)

@@ -48,6 +48,8 @@ class Overlays:
             return None
         if not me.p["on_ground"] or me.p["in_water"]:
             return None
+        if me.p["mining"] and me.p["mine_progress"] > 0.25:
+            return None  # what is half broken would be whole again
         # hands that are busy are seldom taken away
         draw = float(me.random.random()) * MINUTE * (2.5 if me.p["mining"] else 1.0)
         if draw < self._pause_rate() * MINUTE:

@@ -38,7 +38,7 @@ from jarvis.envs.scripted.overlays import Overlays
 from jarvis.envs.scripted.planner import GROUPS, Step, gathered_from, plan, recipe_for, source_of
 from jarvis.envs.scripted.screens import close
 from jarvis.envs.scripted.seeking import close_by, glance, roam
-from jarvis.envs.scripted.tidying import throw_junk
+from jarvis.envs.scripted.tidying import recover, throw_junk
 from jarvis.envs.scripted.truth import Truth
 from jarvis.world.rules import RULES
 from jarvis.world.world import World
@@ -67,7 +67,9 @@ class ScriptedPlayer(Body):
         self.reserved = frozenset([*wanted, *filter(None, map(source_of, wanted))])
         self.mined = frozenset(name for want in self.wants if want.how == "mine" for name in want.names)
         self._stage, self._tally = 0, Counter[tuple[str, str]]()
-        self._begun = False
+        self._begun = self._dead = False
+        self._held: tuple[str, ...] = ()  # what was carried a tick ago
+        self.fell: Cell | None = None  # where the player died, until it has been back there
         self._heard = -1  # the tick whose events were counted last
         self.truth = Truth(0, "begin", "begin")
         self.done = False  # the goal was reached
@@ -106,14 +108,18 @@ class ScriptedPlayer(Body):
 
     def _keys(self) -> tuple[str, ...]:
         if self.world.dead_ticks:
-            if self._life is not None:
+            if not self._dead:
+                self._dead = True
                 self.deaths += 1
+                self.fell, self.lost = self.cell(), frozenset(self._held)
                 self._life = self._reflex = None
                 self.prepared = False
                 self._packed.clear()
                 self.forget_place()
             self.do("dead", "dead")
             return ()
+        self._dead = False
+        self._held = tuple(self.counts())
         if self._reflex is None:
             skill = emergency(self)
             if skill is not None:
@@ -222,6 +228,10 @@ class ScriptedPlayer(Body):
             yield from eat(self)
         if self.free_slots() < 4:
             yield from throw_junk(self)
+        if self.fell is not None:
+            fell, self.fell = self.fell, None
+            if math.dist(fell, self.cell()) < 90:
+                yield from recover(self, fell)
         if want is None:
             self.done = True
             self.do("rest", "look around")

@@ -1,17 +1,22 @@
-"""Order in the inventory: throwing junk away when there is no room left."""
+"""Order in the inventory: throwing junk away when there is no room left, fetching back what a death scattered."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from jarvis.envs.scripted.mining import collect
+from jarvis.envs.scripted.paths import AT
 from jarvis.envs.scripted.screens import OUTSIDE, click, close, move_to, open_inventory, point_at, press, stack_in
+from jarvis.envs.scripted.steering import walk_to
 from jarvis.world.rules import RULES
 
 if TYPE_CHECKING:
+    from jarvis.envs.scripted.memory import Cell
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["JUNK", "throw_junk"]
+__all__ = ["JUNK", "recover", "throw_junk"]
 
 Skill = Generator[tuple[str, ...], None, Any]
 # thrown away first; of those further down a stack is kept
@@ -21,6 +26,22 @@ JUNK = (
     "clay_ball", "sandstone", "snowball", "leather", "white_wool", "oak_leaves", "redstone", "lapis_lazuli", "arrow",
     "dirt", "cobblestone",
 )  # fmt: skip
+
+
+def recover(me: ScriptedPlayer, fell: Cell) -> Skill:
+    """Go back to where one died and pick up what lies there."""
+    me.do("recover things", "walk")
+    for _ in range(4):
+        x, y, z = me.cell()
+        dx, dy, dz = fell[0] - x, fell[1] - y, fell[2] - z
+        part = min(1.0, 26.0 / max(1.0, math.hypot(dx, dz)))
+        stage = fell if part == 1.0 else (x + round(dx * part), y + round(dy * part), z + round(dz * part))
+        if not (yield from walk_to(me, stage, AT, 2, 3 if part == 1.0 else 8, most=6000, weight=1.6)) or part == 1.0:
+            break
+    for _ in range(4):
+        yield from collect(me, near=fell, radius=7.0)
+    me.lost = frozenset()
+    return True
 
 
 def throw_junk(me: ScriptedPlayer) -> Skill:
