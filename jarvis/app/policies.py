@@ -9,6 +9,7 @@
     hf:ORG/NAME   the same from the Hugging Face Hub's cache, for instance JARVIS-VLA's
     openai:URL#MODEL    a model behind an OpenAI-compatible server such as vLLM
     served:URL    any policy that `jarvis serve` serves
+    planned:SPEC  another policy, told one atomic instruction of a plan after the other (SPEC@LLM asks a model)
 
 A policy that has nothing more to do raises EndOfPlay from `act`; the episode then ends as it is.
 """
@@ -53,6 +54,7 @@ POLICIES: dict[str, tuple[str, str]] = {
     "hf": ("vla.policy:hub_policy", "ORG/NAME"),
     "openai": ("vla.remote:OpenAIPolicy", "URL#MODEL"),
     "served": ("vla.serving:ServedPolicy", "URL"),
+    "planned": ("jarvis.app.planner:planned", "SPEC[@LLM]"),
 }
 
 
