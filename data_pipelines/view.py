@@ -73,12 +73,13 @@ def recording_timeline(
     shown: dict[str, Any] = {}
     if isinstance(facts.get("task"), dict):
         shown["task"] = facts["task"].get("name")
-    shown |= {name: facts[name] for name in ("player", "seed", "episode") if name in facts}
+    shown |= {name: facts[name] for name in ("instruction", "player", "seed", "episode") if facts.get(name) is not None}
     return Timeline(
         played.recording.name,
         played.recording.video,
         log.buttons[:count],
         log.camera[:count],
+        str(facts.get("source") or "recorded"),
         gui_open=log.gui_open[:count],
         cursor=log.cursor[:count],
         points=[line.get("point") for line in truth] or None,
