@@ -8,6 +8,7 @@
 its module. An engine only carries work. What is done is decided by files, which the work writes whole or not at all:
 after a death nobody knows how far an item came, so work looks first and doing it twice must do no harm.
 
+    inline     here, one item after another, to look for a fault: no deadlines, and a death is ours
     process    worker processes on this machine (pebble), each ended whole at its deadline and replaced when it dies
     ray        actors of a Ray cluster, on this machine or many (ray_engine.py)
 """
@@ -34,6 +35,7 @@ __all__ = [
     "ENGINES",
     "Agenda",
     "Engine",
+    "InlineEngine",
     "Outcome",
     "ProcessEngine",
     "Worker",
@@ -42,7 +44,11 @@ __all__ = [
     "make_engine",
 ]
 
-ENGINES = {"process": "data_pipelines.engines:ProcessEngine", "ray": "data_pipelines.ray_engine:RayEngine"}
+ENGINES = {
+    "inline": "data_pipelines.engines:InlineEngine",
+    "process": "data_pipelines.engines:ProcessEngine",
+    "ray": "data_pipelines.ray_engine:RayEngine",
+}
 ATTEMPTS = 2
 
 Item = TypeVar("Item")
@@ -103,6 +109,33 @@ class Agenda(Generic[Item]):
         if attempt < self._attempts:
             self._again.append((item, attempt + 1))
         return attempt < self._attempts
+
+
+class InlineEngine:
+    """Everything in this process."""
+
+    def __init__(self, workers: int = 1, deadline: float | None = None, attempts: int = ATTEMPTS) -> None:
+        self.attempts = attempts
+
+    def map(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+        """Every item once, in their order but for those that are tried again."""
+        agenda = Agenda(items, self.attempts)
+        while (found := agenda.next()) is not None:
+            item, attempt = found
+            try:
+                yield Outcome(item, work(item), attempts=attempt)
+            except Exception as error:
+                if not agenda.again(item, attempt):
+                    yield Outcome(item, None, f"{type(error).__name__}: {error}", attempt)
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+    def __enter__(self) -> InlineEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 # processes

@@ -284,7 +284,9 @@ class FrameStreams:
         stream._stopped.set()
 
     def close(self) -> None:
-        """Ends all workers."""
+        """Ends all workers. May be called twice."""
+        if not self._open:
+            return
         self._open = False
         for stream in list(self._expected.values()):
             stream._stopped.set()

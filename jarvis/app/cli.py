@@ -38,6 +38,8 @@ COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
             "inspect": ("data_inspect", "Tell what recordings or a dataset hold."),
             "validate": ("data_validate", "Read every recording or clip, and tell which are damaged."),
             "view": ("data_view", "Make a page of one recording: video, hands, events, skills."),
+            "import": ("data_import", "Make a dataset of what others recorded or labelled."),
+            "export": ("data_export", "Write a dataset in the format of others."),
         },
         "Look at recordings and datasets, check and convert them.",
     ),

@@ -20,7 +20,6 @@ import queue
 import shutil
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ import numpy as np
 from data_pipelines.clips import ENDINGS, Clip, find_videos, identify, share
 from data_pipelines.datasets import Dataset, Quarantined
 from data_pipelines.engines import make_engine
-from data_pipelines.exchange_vpt import contractor_text
+from data_pipelines.exchange_vpt import contractor_text, file_names
 from data_pipelines.labels import CONFIDENCES, ClipFacts, ClipLabels
 from data_pipelines.streams import FrameStream, FrameStreams
 from data_pipelines.video import DECODERS, TICK_RATE, VideoDamage, VideoError
@@ -76,7 +75,7 @@ class Ended:
     clip: str
     facts: ClipFacts | None  # of the labels
     reason: str | None = None  # why there are none
-    blame: str = "video"  # video, model or disk
+    blame: str = "video"  # video, model, worker (it died), bench (the model cannot be loaded) or disk
 
 
 @dataclass
@@ -128,7 +127,7 @@ class Bench:
                 except queue.Empty:
                     return
                 ended.append(one := self._label_one(clip))
-                if one.blame == "disk" and one.reason:
+                if one.blame == "disk":
                     full.set()
 
         self._working, self._progress = True, time.monotonic()
@@ -157,13 +156,12 @@ class Bench:
                 raise
             finally:
                 self.streams.drop(stream)
-            blame = "disk"
             self.dataset.write(labels)
             self._note(clip, "done", ticks=len(labels), frames=head.num_frames)
             return Ended(clip.id, labels.facts)
         except Exception as error:
-            if blame == "disk" and not (isinstance(error, OSError) and error.errno in _DISK_FULL):
-                blame = "model"
+            if isinstance(error, OSError) and error.errno in _DISK_FULL:
+                blame = "disk"
             told = str(error) if isinstance(error, (JarvisError, OSError)) else f"{type(error).__name__}: {error}"
             return Ended(clip.id, None, told, blame)
         finally:
@@ -233,7 +231,7 @@ class Bench:
         self.streams.close()
 
 
-_benches: dict[LabelRequest, Bench] = {}  # in a worker: its model stays between batches
+_benches: dict[LabelRequest, Bench] = {}  # in a worker: the model of the last batch, which is that of the next
 
 
 @dataclass(frozen=True)
@@ -244,7 +242,15 @@ class _Label:
 
     def __call__(self, clips: Sequence[Clip]) -> list[Ended]:
         if self.request not in _benches:
-            _benches[self.request] = bench = Bench(self.request)
+            for other in _benches.values():
+                other.close()
+            _benches.clear()
+            try:
+                bench = Bench(self.request)
+            except Exception as error:  # the next one would fail likewise
+                told = str(error) if isinstance(error, (JarvisError, OSError)) else f"{type(error).__name__}: {error}"
+                return [Ended(clips[0].id, None, told, "bench")]
+            _benches[self.request] = bench
             Finalize(None, bench.close, exitpriority=10)  # before this process waits for its own
         return _benches[self.request].label(clips)
 
@@ -317,14 +323,21 @@ def label(
                     run.all(hands, todo, workers)
             if jsonl:
                 write_jsonl(dataset, [clip.id for clip in clips])
-        finally:
-            facts = dataset.listed() | run.facts
-            if run.facts or set(facts) != dataset.done():
-                dataset.write_index(facts)
-            report.seconds = time.monotonic() - started
+        except BaseException:
+            with suppress(OSError):  # what stopped the run is what must be told
+                _write_index(dataset, run.facts)
+            raise
+        _write_index(dataset, run.facts)
+        report.seconds = time.monotonic() - started
         aside = dataset.quarantined()
         report.quarantined = {clip.id: aside[clip.id] for clip in clips if clip.id in aside}
     return report
+
+
+def _write_index(dataset: Dataset, made: dict[str, ClipFacts]) -> None:
+    facts = dataset.listed() | made
+    if made or set(facts) != dataset.done():
+        dataset.write_index(facts)
 
 
 def _plan(report: LabelReport, todo: int, aside: int, out: str) -> str:
@@ -340,10 +353,9 @@ def _check_disk(folder: Path, clips: Sequence[Clip]) -> None:
     needed = int(LABELS_SHARE * sum(clip.print[1] for clip in clips))
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(
-            errno.ENOSPC, f"the labels of {len(clips)} videos need about {needed >> 10} KiB, {free >> 10} KiB are free",
-            str(folder),
-        )  # fmt: skip
+        raise LabellingError(
+            f"{folder}: the labels of {len(clips)} videos need about {needed >> 10} KiB, {free >> 10} KiB are free"
+        )
 
 
 @contextmanager
@@ -380,9 +392,7 @@ def write_jsonl(dataset: Dataset, clips: Iterable[str]) -> None:
 
     Clips that share their name get their identity behind it.
     """
-    every = dataset.clips()
-    shared = Counter(facts.name for facts in every)
-    names = {one.clip: one.name if shared[one.name] == 1 else f"{one.name}-{one.clip}" for one in every}
+    names = file_names(dataset)
     for clip in clips:
         if clip in names and not (path := dataset.folder / "jsonl" / f"{names[clip]}.jsonl").is_file():
             atomic_write(path, contractor_text(dataset.read(clip)))
@@ -420,9 +430,9 @@ class _Run:
         for clip in again:
             self.say(f"{clip.video}: {failed[clip.id].reason}; once more")
         failed = self.round(engine, ([clip] for clip in again), last=True)
-        if failed and not self.facts and all(one.blame == "model" for one in failed.values()):
+        if failed and not self.report.done and all(one.blame in ("model", "worker") for one in failed.values()):
             reason = next(iter(failed.values())).reason
-            raise LabellingError(f"{self.request.idm}: the model fails on all {len(failed)} clips: {reason}")
+            raise LabellingError(f"{self.request.idm}: the labeller fails on all {len(failed)} videos: {reason}")
         for clip in again:
             if clip.id in failed:
                 reason = failed[clip.id].reason or ""
@@ -440,7 +450,7 @@ class _Run:
                 if one is None:  # the worker is gone, but files stay
                     with suppress(JarvisError):
                         one = Ended(clip.id, self.dataset.facts(clip.id))
-                    one = one or Ended(clip.id, None, outcome.reason or "not begun", "video")
+                    one = one or Ended(clip.id, None, outcome.reason or "not begun", "worker")
                 if one.facts is not None:
                     self.facts[clip.id] = one.facts
                     self.report.done += 1
@@ -448,7 +458,9 @@ class _Run:
                     self.ended(one)
                 else:
                     failed[clip.id] = one
-            full = next((one for one in told.values() if one.blame == "disk" and one.reason), None)
-            if full is not None:
-                raise OSError(errno.ENOSPC, f"{full.reason}; free some and start again: what is done is kept")
+            for one in told.values():
+                if one.blame == "disk":
+                    raise LabellingError(f"{one.reason}; free some space and start again: what is done is kept")
+                if one.blame == "bench":
+                    raise LabellingError(f"{self.request.idm}: no labeller: {one.reason}")
         return failed

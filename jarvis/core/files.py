@@ -64,9 +64,11 @@ def atomic_write(path: Pathlike, content: str | bytes | Callable[[BinaryIO], obj
                 file.write(content.encode() if isinstance(content, str) else content)
         _sync(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it did not take
         raise
     _sync(path.parent)
     return path

@@ -26,7 +26,7 @@ def label(
     idm: Annotated[
         str, typer.Option("--idm", metavar="SPEC", help="default, a checkpoint folder, or vpt:MODEL:WEIGHTS.")
     ] = "default",
-    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="process, or ray.")] = "process",
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="process, ray, or inline.")] = "process",
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="process: decoders that feed the model, 2 unless told. ray: actors, 1."),
@@ -83,7 +83,9 @@ def label(
         raise SettingsError(f"--rank {rank} --world {world}: ranks are 0 to {world - 1}")
     log = "events.jsonl" if world == 1 else f"events-{rank}-of-{world}.jsonl"
     decoders = 2 if workers is None or engine == "ray" else workers
-    request = LabelRequest(str(out.absolute()), _absolute(idm), device, decoders, decoder, assume_rate, keep_partial, deadline, log)
+    request = LabelRequest(
+        str(out.absolute()), _absolute(idm), device, decoders, decoder, assume_rate, keep_partial, deadline, log
+    )
     options: dict[str, Any] = {"workers": 1}
     if engine == "ray":
         options = {"workers": workers or 1, "address": address, "gpus": gpus}
