@@ -122,6 +122,22 @@ class VlaPolicy:
             actions.append(action)
         return actions
 
+    def reply(self, observations: Sequence[Observation]) -> list[list[Action]]:
+        """All actions of a new reply for each row, what was left of an earlier one forgotten: for play in real time."""
+        if len(observations) != len(self._rows):
+            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+        states = [state for state in self._rows if state is not None]
+        for state in states:
+            state.pending.clear()
+        self._ask(list(range(len(states))), observations)
+        replies = []
+        for state in states:
+            replies.append(list(state.pending))
+            state.pending.clear()
+            for action in replies[-1]:
+                state.streak.update(is_null(action))
+        return replies
+
     def report(self) -> dict[str, int]:
         """Counts since the beginning: replies, actions, null ones, the longest streak of them, freezes, resamples."""
         parts = [*self._past, *(row.streak.report() for row in self._rows if row)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class PlayConfig:
     width: int | None = None  # of the picture; None: the environment's own
     height: int | None = None
     env_options: Mapping[str, Any] = field(default_factory=dict)  # more for the environment's constructor
+    realtime: bool = False  # 20 ticks a second while the policy thinks, whatever it takes
 
 
 def play(
@@ -69,6 +70,7 @@ def play(
         "env": config.env,
         "env_options": options,
         "policy": config.policy,
+        **({"realtime": True} if config.realtime else {}),
         "episodes": config.episodes,
         "seed": seed,
     }
@@ -82,6 +84,10 @@ def play(
             page = Page(human=human, about=about, port=config.port)
         try:
             policy = load_policy(config.policy, **({"hands": page.hands} if human and page else {}))
+            if config.realtime:
+                from vla.realtime import RealtimePolicy
+
+                policy = stack.enter_context(closing(RealtimePolicy(policy)))
             if config.env == "voxel":
                 compile_kernels(say)
             env = make_checked(config.env, options, [task])
@@ -117,6 +123,8 @@ def play(
             if tell:
                 tell(line)
             say(_summary(outcome))
+            if report := getattr(policy, "report", None):
+                say(" ".join(f"{name} {count}" for name, count in report().items()))
             if line["video"]:
                 say(f"video  {run.path / line['video']}")
             if line["aborted"] and outcome.traceback:

@@ -77,6 +77,14 @@ def test_an_agents_folder_is_a_policy(tmp_path, capsys):
     assert "no config.json in it" in capsys.readouterr().err
 
 
+def test_in_real_time_the_world_does_not_wait(tmp_path, capsys):
+    began = time.perf_counter()
+    code, [line] = play(tmp_path, "random", "--realtime")
+    assert time.perf_counter() - began >= 4 / 20
+    assert (code, line["ticks"]) == (0, 5)
+    assert "ticks 5" in capsys.readouterr().err
+
+
 def test_the_command_serves_until_it_is_interrupted(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "jarvis", "serve", "--policy", "random", "--port", "0", "--json"],
                                stdout=subprocess.PIPE, text=True)  # fmt: skip

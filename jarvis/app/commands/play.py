@@ -38,7 +38,10 @@ def play(
     policy: Annotated[
         str,
         typer.Option(
-            "--policy", metavar="SPEC", help="random, noop, replay:FILE or human.", autocompletion=policy_names
+            "--policy",
+            metavar="SPEC",
+            help="Who plays: a folder, random, scripted, openai:URL#MODEL ...",
+            autocompletion=policy_names,
         ),
     ] = "random",
     episodes: Annotated[int, typer.Option("--episodes", min=1, help="How many; each has the next seed.")] = 1,
@@ -56,6 +59,9 @@ def play(
         int | None, typer.Option("--width", min=1, help="Of the picture; else the environment's own.")
     ] = None,
     height: Annotated[int | None, typer.Option("--height", min=1, help="Likewise.")] = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="The world does not wait while the policy thinks: 20 ticks a second.")
+    ] = False,
     seed: Seed = None,
     as_json: Json = False,
     config: Config = None,
@@ -71,6 +77,19 @@ def play(
 
     env_options = mapping_of(ctx, "env_options")
     asked = PlayConfig(
-        task, env, policy, episodes, seed, max_ticks, out, overwrite, watch, port, width, height, env_options
+        task,
+        env,
+        policy,
+        episodes,
+        seed,
+        max_ticks,
+        out,
+        overwrite,
+        watch,
+        port,
+        width,
+        height,
+        env_options,
+        realtime,
     )
     return run(asked, to_log if as_json else to_person, print_json if as_json else None)
