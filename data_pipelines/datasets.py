@@ -131,7 +131,7 @@ class Dataset:
     def is_whole(self, clip: str) -> bool:
         """Whether a labels file is there and ends as it should: what a broken disk leaves does not."""
         try:
-            with open(self.path(clip), "rb") as file:
+            with open(f"{self.folder}/labels/{clip[:2]}/{clip}.parquet", "rb", buffering=0) as file:
                 file.seek(-len(_MAGIC), os.SEEK_END)
                 return file.read() == _MAGIC
         except OSError:
@@ -209,7 +209,7 @@ class Dataset:
         import pyarrow.parquet as pq
 
         facts = {clip: (known or {}).get(clip) or self.facts(clip) for clip in sorted(self.done())}
-        rows = [asdict(one) | {"more": json.dumps(one.more), "notes": list(one.notes)} for one in facts.values()]
+        rows = [vars(one) | {"more": json.dumps(one.more), "notes": list(one.notes)} for one in facts.values()]
         types = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "tuple[str, ...]": pa.list_(pa.string())}
         schema = pa.schema([(one.name, types.get(str(one.type), pa.string())) for one in fields(ClipFacts)])
         table = pa.Table.from_pylist(rows, schema)

@@ -312,32 +312,25 @@ def label(
         say(_plan(report, len(todo), sum(clip.id in aside for clip in clips), request.out))
         meter = Meter(say, len(clips), "videos")
         run = _Run(dataset, request, report, meter.say, ended)
-        try:
-            if todo:
-                _check_disk(dataset.folder, todo)
-                with (
-                    meter,
-                    _follow(dataset.folder / request.log, len(before), meter),
-                    make_engine(engine, workers=workers, attempts=1, **engine_options) as hands,
-                ):
-                    run.all(hands, todo, workers)
-            if jsonl:
-                write_jsonl(dataset, [clip.id for clip in clips])
-        except BaseException:
-            with suppress(OSError):  # what stopped the run is what must be told
-                _write_index(dataset, run.facts)
-            raise
-        _write_index(dataset, run.facts)
+        if todo:
+            _check_disk(dataset.folder, todo)
+            with (
+                meter,
+                _follow(dataset.folder / request.log, len(before), meter),
+                make_engine(engine, workers=workers, attempts=1, **engine_options) as hands,
+            ):
+                run.all(hands, todo, workers)
+        if jsonl:
+            write_jsonl(dataset, [clip.id for clip in clips])
+        facts = (
+            dataset.listed() | run.facts
+        )  # whoever is stopped before this leaves a list that is made anew when needed
+        if run.facts or set(facts) != dataset.done():
+            dataset.write_index(facts)
         report.seconds = time.monotonic() - started
         aside = dataset.quarantined()
         report.quarantined = {clip.id: aside[clip.id] for clip in clips if clip.id in aside}
     return report
-
-
-def _write_index(dataset: Dataset, made: dict[str, ClipFacts]) -> None:
-    facts = dataset.listed() | made
-    if made or set(facts) != dataset.done():
-        dataset.write_index(facts)
 
 
 def _plan(report: LabelReport, todo: int, aside: int, out: str) -> str:
