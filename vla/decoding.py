@@ -53,58 +53,102 @@ class Speaker:
         seen: Sequence[Sequence[Seen]],
         randoms: Sequence[np.random.Generator],
         temperature: float | Sequence[float] = 1.0,
+        drafts: Sequence[Sequence[int]] | None = None,
     ) -> list[list[int]]:
         """A complete reply of the grammar for each row: its ids.
 
         suffixes: what follows the beginnings, its positions counted from there. seen: the pictures of each suffix.
+        drafts: guesses of the replies, read along with the prompt. They change nothing but the time: where the model
+        says the same, its words are there already. Players hold keys for long, so the last reply is a good guess.
         """
         import torch
 
         count = len(suffixes)
         heats = [float(temperature)] * count if isinstance(temperature, (int, float)) else list(temperature)
-        states: list[Hashable] = [self.grammar.start] * count
-        replies: list[list[int]] = [[] for _ in range(count)]
+        self._states: list[Hashable] = [self.grammar.start] * count
+        self._replies: list[list[int]] = [[] for _ in range(count)]
         self._next = np.array([suffix.positions.max(initial=-1) + 1 for suffix in suffixes])
         with torch.inference_mode():
             try:
-                new = []
+                new, guesses = [], []
                 for row, suffix in enumerate(suffixes):
-                    ids, positions = self._forced(row, states, replies)
-                    new.append((np.concatenate([suffix.ids, ids]), np.concatenate([suffix.positions, positions], 1)))
+                    ids, positions = self._forced(row)
+                    guess = self._guess(row, drafts[row] if drafts is not None else ())
+                    ahead = np.broadcast_to(self._next[row] + np.arange(len(guess)), (3, len(guess)))
+                    new.append((np.concatenate([suffix.ids, ids, np.array(guess, np.int64)]),
+                                np.concatenate([suffix.positions, positions, ahead], axis=1)))  # fmt: skip
+                    guesses.append(guess)
                 pictures = [suffix.pictures for suffix in suffixes]
                 hidden = self._feed(new, pictures, [picture for row in seen for picture in row])
-                while True:
-                    logits = self.backbone.logits(hidden).float().cpu().numpy()
-                    new = []
-                    for row in range(count):
-                        ids, positions = np.zeros(0, np.int64), np.zeros((3, 0), np.int64)
-                        if self._open(states[row]):
-                            token, states[row] = choose(
-                                logits[row], self.grammar, states[row], randoms[row], heats[row]
-                            )
-                            replies[row].append(token)
-                            ids, positions = self._place(row, [token])
-                            more, more_positions = self._forced(row, states, replies)
-                            ids = np.concatenate([ids, more])
-                            positions = np.concatenate([positions, more_positions], axis=1)
-                        new.append((ids, positions))
-                    if not any(self._open(state) for state in states):
-                        return replies
-                    hidden = self._feed([part if self._open(states[row]) else _NOTHING for row, part in enumerate(new)])
+                deepest = 1 + max(map(len, guesses))
+                logits = self.backbone.logits(hidden[:, -deepest:]).float().cpu().numpy()
+                new = [self._follow(row, logits[row], guesses[row], randoms[row], heats[row]) for row in range(count)]
+                while any(map(self._open, self._states)):
+                    open_rows = [part if self._open(self._states[row]) else _NOTHING for row, part in enumerate(new)]
+                    logits = self.backbone.logits(self._feed(open_rows)[:, -1:]).float().cpu().numpy()
+                    new = [self._follow(row, logits[row], (), randoms[row], heats[row]) for row in range(count)]
+                return self._replies
             finally:
                 if surplus := self._valid.shape[1] - self._prefix:
                     self._cache.crop(-surplus)
                 self._valid = self._valid[:, : self._prefix]
 
+    def _guess(self, row: int, draft: Sequence[int]) -> list[int]:
+        """What of a draft may be said from here and must be read for what follows it: not its last, forced ids."""
+        state, done = self._states[row], len(self._replies[row])
+        guess: list[int] = []
+        for token in draft[done:] if list(draft[:done]) == self._replies[row] else ():
+            known, after = self.grammar.choices(state)
+            place = int(np.searchsorted(known, token))
+            if place == len(known) or known[place] != token:
+                break
+            state = after[place]
+            guess.append(token)
+        while guess and not self._chosen_after(row, guess):
+            guess.pop()
+        return guess
+
+    def _chosen_after(self, row: int, guess: Sequence[int]) -> bool:
+        """Whether something is left to choose when these are said."""
+        state = self._states[row]
+        for token in guess:
+            known, after = self.grammar.choices(state)
+            state = after[int(np.searchsorted(known, token))]
+        while len(self.grammar.choices(state)[0]) == 1:
+            state = self.grammar.choices(state)[1][0]
+        return self._open(state)
+
+    def _follow(
+        self, row: int, logits: np.ndarray, guess: Sequence[int], random: np.random.Generator, heat: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Chooses by (positions, vocabulary) logits, of which the last len(guess) + 1 are this row's, as long as the
+        guess is what is chosen; returns what must be read next."""
+        if not self._open(self._states[row]):
+            return _NOTHING
+        at = len(logits) - 1 - len(guess)
+        for place in range(len(guess) + 1):
+            if not self._open(self._states[row]):
+                break
+            token, self._states[row] = choose(logits[at + place], self.grammar, self._states[row], random, heat)
+            self._replies[row].append(token)
+            if place == len(guess) or token != guess[place]:
+                if wrong := len(guess) - place:
+                    self._valid[row, -wrong:] = False  # what was read and not said
+                ids, positions = self._place(row, [token])
+                more, more_positions = self._forced(row)
+                return np.concatenate([ids, more]), np.concatenate([positions, more_positions], axis=1)
+            self._next[row] += 1
+        return _NOTHING
+
     def _open(self, state: Hashable) -> bool:
         return bool(self.grammar.choices(state)[0].size)
 
-    def _forced(self, row: int, states: list[Hashable], replies: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    def _forced(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Follows the grammar as long as it leaves no choice."""
         ids: list[int] = []
-        while len(self.grammar.choices(states[row])[0]) == 1:
-            token, states[row] = choose(None, self.grammar, states[row], _NO_RANDOM)
-            replies[row].append(token)
+        while len(self.grammar.choices(self._states[row])[0]) == 1:
+            token, self._states[row] = choose(None, self.grammar, self._states[row], _NO_RANDOM)
+            self._replies[row].append(token)
             ids.append(token)
         return self._place(row, ids)
 
@@ -119,7 +163,7 @@ class Speaker:
         pictures: Sequence[np.ndarray] | None = None,
         seen: Sequence[Seen] = (),
     ) -> torch.Tensor:
-        """Reads the new (ids, positions) of each row, padded in front, and returns the (rows, hidden) at their ends."""
+        """Reads the new (ids, positions) of each row, padded in front; returns (rows, width, hidden)."""
         import torch
 
         rows, width = len(new), max(1, *(len(ids) for ids, _ in new))
@@ -141,7 +185,7 @@ class Speaker:
         mask = (causal & self._valid[:, None]) | own
         embedded = self.backbone.embed(torch.from_numpy(ids).to(device), torch.from_numpy(places).to(device), seen)
         where = torch.from_numpy(positions).to(device)
-        return self.backbone.read(embedded, where, mask, self._cache)[:, -1]
+        return self.backbone.read(embedded, where, mask, self._cache)
 
 
 _NOTHING = (np.zeros(0, np.int64), np.zeros((3, 0), np.int64))

@@ -49,6 +49,7 @@ class _Row:
     instruction: str
     random: np.random.Generator
     begun: int  # a number of its own for each episode
+    last: list[int] = field(default_factory=list)  # what was said last, a guess of what comes next
     earlier: deque[tuple[Seen, tuple[int, ...]]] = field(default_factory=deque)
     pending: deque[Action] = field(default_factory=deque)
     streak: NullStreak = field(default_factory=NullStreak)
@@ -154,7 +155,7 @@ class VlaPolicy:
             pictures = self.backbone.see(frames)
         suffixes, seen = self._hear(states, pictures)
         randoms = [state.random for state in states]
-        replies = self.speaker.speak(suffixes, seen, randoms, self.temperature)
+        replies = self.speaker.speak(suffixes, seen, randoms, self.temperature, [state.last for state in states])
         self.replies += len(replies)
         actions = [[Action.from_env(action) for action in self.codec.decode(reply)] for reply in replies]
         for attempt in range(1, RESAMPLES + 1):
@@ -172,6 +173,7 @@ class VlaPolicy:
                 actions[number] = [Action.from_env(action) for action in self.codec.decode(again[number])]
         for state, picture, reply, chunk in zip(states, pictures, replies, actions, strict=True):
             state.pending.extend(chunk)
+            state.last = reply
             if agent.history:
                 state.earlier.append((picture, tuple(reply)))
 
