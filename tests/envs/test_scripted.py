@@ -9,7 +9,7 @@ import pytest
 
 from jarvis.core.actions import BUTTON_INDEX
 from jarvis.core.errors import UnknownNameError
-from jarvis.core.goals import At, Count, Goal, Have, Without
+from jarvis.core.goals import At, Count, Evaluator, Goal, Have, Moment, Without
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted import Habits, ScriptedPlayer
@@ -230,6 +230,47 @@ def test_it_walks_to_what_it_has_seen():
         world.tick(action.buttons, action.camera)
         if player.done:
             break
+
+
+# every kind of goal
+
+NOT_DIRT = Count("use_item", "dirt|gravel|rotten_flesh", 1)
+DEEDS = {
+    "place": (Without(Count("use_item", "torch", 1), NOT_DIRT), {"slots": {0: ("dirt", 1), 20: ("torch", 1)}}),
+    "eat": (
+        Without(Count("use_item", "bread", 1), NOT_DIRT),
+        {"slots": {1: ("gravel", 1), 3: ("bread", 1)}, "food": 8},
+    ),
+    "mine": (Count("mine_block", "obsidian", 1), {"inventory": {"diamond_pickaxe": 1}, "nearby": {"obsidian": 2}}),
+    "kill": (Count("kill_entity", "pig", 1), {"slots": {30: ("iron_sword", 1)}, "mobs": {"pig": 2}}),
+    "shear": (
+        Without(Count("pickup", "white_wool", 1), Count("kill_entity", "sheep", 1)),
+        {"inventory": {"shears": 1}, "mobs": {"sheep": 2}},
+    ),
+    "milk": (Have("milk_bucket", 1), {"inventory": {"bucket": 1}, "mobs": {"cow": 2}}),
+    "drink": (Count("use_item", "milk_bucket", 1), {"inventory": {"milk_bucket": 1}}),
+    "fill": (Have("lava_bucket", 1), {"inventory": {"bucket": 1}, "nearby": {"lava": 1}}),
+    "pour": (Count("use_item", "water_bucket", 1), {"inventory": {"water_bucket": 1}}),
+    "sow": (Count("use_item", "wheat_seeds", 1), {"inventory": {"stone_hoe": 1, "wheat_seeds": 1}}),
+    "shoot": (Count("use_item", "bow", 2), {"inventory": {"bow": 1, "arrow": 2}}),
+    "throw": (Count("use_item", "snowball", 2), {"inventory": {"snowball": 2}}),
+    "open": (Count("custom", "open_chest", 1), {"nearby": {"chest": 1}}),
+    "sleep": (Count("custom", "sleep_in_bed", 1), {"nearby": {"white_bed": 1}, "time": 14000}),
+}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_it_does_what_it_is_asked(deed):
+    predicate, start = DEEDS[deed]
+    world = new_world(2, StartState(**({"time": 1000, "nearby_radius": 5, "weather": "clear"} | start)), flat=True)
+    player, judge = ScriptedPlayer(Goal(deed, predicate), 1, Habits.clean()), Evaluator(predicate)
+    assert player.want.how == deed
+    for tick in range(500):
+        action = player.act(world)
+        judge.update(Moment(tick, tuple(world.tick(action.buttons, action.camera)), world.inventory()))
+        if judge.satisfied:
+            return
+    pytest.fail(f"not in {tick + 1} ticks; it was at {player.truth}")
 
 
 # the traps of skill detection: each on alone shows, and off does not

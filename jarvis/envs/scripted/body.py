@@ -335,10 +335,6 @@ class Body:
             names += GROUPS.get(name, (name,))
         return [RULES.item_id[name] for name in names if name in RULES.item_id]
 
-    def on_hotbar(self, item: str) -> bool:
-        """Whether an item is one key away."""
-        return bool((self.world.slots["item"][HOTBAR : HOTBAR + 9] == RULES.item(item)).any())
-
     # small moves
 
     def react(self, scale: float = 1.0) -> Skill:

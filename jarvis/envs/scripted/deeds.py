@@ -13,7 +13,7 @@ import numpy as np
 
 from jarvis.envs.scripted.crafting import approach, make_room, put_down, spots
 from jarvis.envs.scripted.digging import break_block, look_at_block, place_block, use_block
-from jarvis.envs.scripted.fighting import hunt, prey, wander, weapon
+from jarvis.envs.scripted.fighting import hunt, prey, wander
 from jarvis.envs.scripted.goals import FILLED, HOES, OPENED, Want
 from jarvis.envs.scripted.mining import take_block
 from jarvis.envs.scripted.paths import AT
@@ -65,10 +65,7 @@ ITEM_OF = {"coal_ore": "coal", "lapis_ore": "lapis_lazuli", "redstone_ore": "red
 
 def slay(me: ScriptedPlayer, want: Want) -> Skill:
     """Find and kill a mob of a kind."""
-    tool = weapon(me)
-    me.do(f"kill {want.name}", "hold")
-    if tool is not None:
-        yield from me.hold(RULES.item(tool))
+    me.do(f"kill {want.name}", "search")
     index = yield from find_mob(me, want.names)
     if index >= 0:
         yield from hunt(me, index)

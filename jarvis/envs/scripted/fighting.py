@@ -198,10 +198,12 @@ def hunt(
     """Run a mob down and kill it, or press another key on it until it is ``over``; pick up what it leaves."""
     m = me.world.mobs[index]
     uid, kind = int(m["uid"]), int(m["kind"])
-    me.do(doing or f"kill {RULES.mobs[kind - 1]}", "walk")
+    doing = doing or f"kill {RULES.mobs[kind - 1]}"
+    me.do(doing, "hold")
     tool = tool or weapon(me)
-    if tool is not None and me.on_hotbar(tool):
+    if tool is not None:
         yield from me.hold(RULES.item(tool))
+    me.do(doing, "walk")
     wait = speed_of(tool)
     last = me.cell()
     for attempt in range(40):
