@@ -88,7 +88,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("sbd, mended, + events", "sbd", "predictor", {"min_ticks": (10, 20), "use_events": (True,)}),
     Entry("sbd+nms", "sbd+nms", "predictor", {"distance": (10, 20), "window": (64, 128)}),
     Entry("likelihood-ratio", "likelihood-ratio", "predictor",
-          {"distance": (10, 20), "window": (8, 12, 16), "skip": (0, 2)}),
+          {"distance": (10, 20), "window": (6, 9, 12), "skip": (0, 2)}),
     Entry("hidden-change", "hidden-change", "predictor", {"distance": (10, 20), "window": (5, 10, 20, 30)}),
     Entry("event+loss", "event+loss", "predictor",
           {"other": ("sbd+nms", "likelihood-ratio", "hidden-change"), "merge": (10, 20), "offset": (1, 8)}),
