@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import os
+import pickle
 import re
 import tarfile
 
@@ -16,6 +17,7 @@ from data_pipelines.contractor import quantise_camera, read_contractor
 from data_pipelines.datasets import Dataset
 from data_pipelines.exchange import export_to, import_from
 from data_pipelines.exchange_lerobot import ACTION_NAMES
+from data_pipelines.exchange_minestudio import unpickle
 from data_pipelines.labels import ClipFacts, ClipLabels
 from data_pipelines.resampling import resample
 from data_pipelines.video import open_video
@@ -131,6 +133,57 @@ def test_a_shard_writes_nothing_outside(dataset, tmp_path):
     assert not list(tmp_path.rglob("escape*")) and sorted(os.listdir(opened.folder / "videos")) == ["aa.mp4", "bb.mp4"]
     (out / "shard-000000.tar").write_bytes((out / "shard-000000.tar").read_bytes()[:3000])
     assert import_from("webdataset", out, tmp_path / "cut").left_out
+
+
+# MineStudio
+
+
+def test_minestudio_and_back(dataset, tmp_path):
+    pytest.importorskip("lmdb", reason='This needs an optional dependency: pip install "jarvis-agent[minestudio-data]"')
+    done = export_to("minestudio", dataset.folder, tmp_path / "studio")
+    assert done.clips == 2 and "gone.mp4" in done.left_out["plain-cc"]
+    assert done.notes == ["plain-aa: the last 24 ticks fill no chunk and were dropped",
+                          "thirty: the last 16 ticks fill no chunk and were dropped"]  # fmt: skip
+    back, opened = brought_back("minestudio", tmp_path / "studio", tmp_path)
+    for clip, name, count in (("aa", "plain", 96), ("bb", "thirty", 64)):
+        mine, yours = dataset.read(clip), back[name]
+        assert len(yours) == count and (mine.buttons[:count] == yours.buttons).all()
+        assert (mine.camera[:count] == yours.camera).all()
+        with dataset.open_video(mine) as one, opened.open_video(yours) as other:
+            pairs = zip(one.chosen(mine.frames[:count], size=(224, 224)), other.frames(), strict=True)
+            assert max(np.abs(a.astype(int) - b).mean() for a, b in pairs) < 12
+
+
+class Call:
+    def __init__(self, function, *arguments):
+        self.told = function, arguments
+
+    def __reduce__(self):
+        return self.told
+
+
+def test_a_hostile_minestudio_file_runs_nothing(dataset, tmp_path):
+    lmdb = pytest.importorskip("lmdb")
+    canary = tmp_path / "canary"
+    out = tmp_path / "studio"
+    export_to("minestudio", dataset.folder, out)
+    with lmdb.open(str(out / "action" / "part-0")) as base, base.begin(write=True) as transaction:
+        transaction.put(b"(0, 32)", pickle.dumps({"camera": Call(os.system, f"touch {canary}")}))
+    done = import_from("minestudio", out, tmp_path / "back")
+    assert done.clips == 1 and "frame 32: refuses the pickle global 'posix.system'" in done.left_out["plain-aa"]
+    with lmdb.open(str(out / "action" / "part-0")) as base, base.begin(write=True) as transaction:
+        transaction.put(b"__chunk_infos__", pickle.dumps([Call(eval, f"open({str(canary)!r}, 'w')")]))
+    done = import_from("minestudio", out, tmp_path / "back2")
+    assert done.clips == 0 and "'builtins.eval'" in done.left_out["part-0"] and not canary.exists()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_arrays_of_every_protocol_are_read(protocol):
+    value = {"a": np.arange(5), "b": np.float32(2.5), "c": [np.zeros((2, 3), np.float32), "text", None, (1, 2.0)]}
+    told = unpickle(pickle.dumps(value, protocol), "x")
+    assert (told["a"] == value["a"]).all() and told["b"] == 2.5 and told["c"][0].shape == (2, 3)
+    with pytest.raises(FormatError, match="x: damaged pickle"):
+        unpickle(pickle.dumps(value, protocol)[:-9], "x")
 
 
 # LeRobot
