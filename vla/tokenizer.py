@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def small_tokenizer() -> Any:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    text = files("vla").joinpath(_FILE).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(_FILE).read_text(encoding="utf-8")
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(text),
         eos_token="<|im_end|>",
