@@ -1,4 +1,4 @@
-"""Skill boundaries in the voxel world: python benchmarks/segmentation.py OUT [--minutes 120] [--steps 3000]
+"""Skill boundaries in the voxel world: python benchmarks/segmentation.py OUT [--minutes 72] [--steps 250]
 
 Records scripted play (with all traps, and clean), trains an action predictor on part of the skills, scores every
 criterion against the player's own log, and writes OUT/table.md and OUT/results.json. Every stage keeps what it
@@ -15,22 +15,30 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data_pipelines.recorder import Player, RecordingStyle, record_episode
 from data_pipelines.recordings import Recording
+from jarvis.core.files import atomic_write, write_json
 from jarvis.core.goals import Goal
 from jarvis.core.predicates import Have
 from jarvis.core.random_streams import generator, stream_seed
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 from jarvis.envs.scripted.planner import GROUPS
+from jarvis.training import checkpoints
 from skill_discovery.clips import PlayClip, find_clips
-from skill_discovery.evidence import gather, write_evidence
+from skill_discovery.comparison import ENTRIES, Corpus, Entry, difference, judge, markdown, tune
+from skill_discovery.evidence import gather, read_evidence, write_evidence
 from skill_discovery.foundation import small, train
+from skill_discovery.learned import fit
+from skill_discovery.sbd import SBDOptions, without_one
 from skill_discovery.scorers import load_scorer
 
 SIZE = 128  # pixels: the predictor's picture or twice it
@@ -38,6 +46,8 @@ STAGES = ("record", "train", "evidence", "score")
 
 TOOLS = {"wooden_pickaxe": 1, "crafting_table": 1, "oak_log": 4}
 STONE_KIT = {"stone_pickaxe": 1, "crafting_table": 1, "oak_planks": 8, "stick": 6}
+TESTS = ("test-traps", "held_out-traps", "test-clean", "held_out-clean")
+FITTED = 16  # clips of the training part on which criteria are learnt
 MAX_TICKS = 1200  # of an episode, in which one goal follows the other
 PATIENCE = 700  # ticks after which a goal is left for the next
 
@@ -149,15 +159,17 @@ def train_predictor(out: Path, steps: int, minutes: float | None = None, name: s
     return train(config, clips, out / name, held_back=clips_of(out, "validation-traps")[:4], say=print)
 
 
-def gather_evidence(out: Path, checkpoint: Path, parts: Sequence[str], label: str) -> None:
-    """Evidence of every clip of the parts, into OUT/evidence/LABEL/PART."""
+def gather_evidence(
+    out: Path, checkpoint: Path, parts: Sequence[str], label: str, change: Callable[[PlayClip], PlayClip] = lambda c: c
+) -> None:
+    """Evidence of every clip of the parts, into OUT/evidence/LABEL/PART. change: what is done to the labels first."""
     scorer = load_scorer(checkpoint)
     for part in parts:
         began, cpu, ticks = time.monotonic(), time.process_time(), 0
-        for clip in clips_of(out, part):
+        for clip in clips_of(out, part)[: FITTED if part == "train-traps" else None]:
             path = out / "evidence" / label / part / f"{clip.name}.safetensors"
             if not path.is_file():
-                write_evidence(path, gather(clip, scorer))
+                write_evidence(path, gather(change(clip), scorer))
                 ticks += len(clip)
         if ticks:
             rate = ticks / (time.process_time() - cpu)
@@ -166,11 +178,160 @@ def gather_evidence(out: Path, checkpoint: Path, parts: Sequence[str], label: st
             )
 
 
+def with_noise(share: float) -> Callable[[PlayClip], PlayClip]:
+    """Labels of which so large a share is that of another tick of the clip, as a poor labeller would have it."""
+
+    def change(clip: PlayClip) -> PlayClip:
+        random = generator(0, "label noise", zlib.crc32(clip.name.encode()))
+        wrong = random.random(len(clip)) < share
+        other = np.where(wrong, random.integers(len(clip), size=len(clip)), np.arange(len(clip)))
+        return replace(clip, buttons=clip.buttons[other], camera=clip.camera[other], source="idm")
+
+    return change
+
+
+def labelled_by(spec: str) -> Callable[[PlayClip], PlayClip]:
+    """The labels of an inverse dynamics model in place of the recorded ones."""
+    import idm
+
+    labeler = idm.load(spec)
+
+    def change(clip: PlayClip) -> PlayClip:
+        labels = list(labeler.label(clip.frames(labeler.size[0])))
+        buttons, camera = (np.concatenate([getattr(one, name) for one in labels]) for name in ("buttons", "camera"))
+        return replace(clip, buttons=buttons, camera=camera, source="idm")
+
+    return change
+
+
+# the table
+
+
+def corpus(out: Path, part: str, label: str) -> Corpus | None:
+    """The clips whose evidence was gathered; None if there is none."""
+    clips = {clip.name: clip for clip in clips_of(out, part)}
+    found = [read_evidence(path) for path in sorted((out / "evidence" / label / part).glob("*.safetensors"))]
+    if not found:
+        return None
+    return Corpus(f"{part}, {label}", tuple(found), tuple(clips[evidence.name].truth for evidence in found))
+
+
+def learned_entries(fitted: Corpus) -> list[Entry]:
+    """Criteria learnt on the training part: with everything, without the predictor, and with nothing but it."""
+    predictor = ("likelihood-ratio", "hidden-change", "sbd+nms")
+    others = ("action-change", "frame-difference")
+    entries = []
+    for name, curves, events in (
+        ("learned: everything", (*predictor, *others), True),
+        ("learned: without the predictor", others, True),
+        ("learned: without events", (*predictor, *others), False),
+        ("learned: the predictor alone", predictor, False),
+    ):
+        options = fit(fitted.evidences, fitted.truths, curves, events)
+        choices = {key: (value,) for key, value in options.items()} | {"distance": (10, 20)}
+        entries.append(Entry(name, "learned", "predictor", choices))
+    return entries
+
+
+def compare(out: Path, label: str, tests: Sequence[str], entries: Sequence[Entry]) -> tuple[list[str], list[Any]]:
+    """Tunes on the validation part, scores on each of the others: Markdown and JSON."""
+    validation = corpus(out, "validation-traps", label)
+    assert validation is not None, f"no evidence of {label}: run with --only evidence"
+    tuned = [(entry, tune(entry, validation)) for entry in entries]
+    chosen, _ = max(
+        ((entry, threshold) for entry, threshold in tuned if entry.kind == "predictor"),
+        key=lambda pair: pair[1].f1 or 0,
+    )
+    text, results = [], []
+    for part in tests:
+        found = corpus(out, part, label)
+        if found is None:
+            continue
+        rows = [judge(entry.name, threshold, found) for entry, threshold in tuned]
+        best = next(row for row in rows if row.name == chosen.name)
+        minutes = sum(map(len, found.evidences)) / 1200
+        text += [
+            f"### {found.name}: {len(found.evidences)} clips, {minutes:.0f} minutes; best on validation: {best.name}\n"
+        ]
+        text += [markdown(rows, best)]
+        results += [row.to_json() | {"best_minus_this": difference(best, row)} for row in rows]
+    return text, results
+
+
+def ablate(out: Path, part: str) -> str:
+    """One change at a time, each tuned anew on validation: F1 at half a second."""
+    lines = ["| what | criterion | F1 at 0.5 s | 95 % | cuts / boundaries |", "|---|---|---|---|---|"]
+    full = corpus(out, "validation-traps", "full"), corpus(out, part, "full")
+
+    def line(what: str, entry: Entry, validation: Corpus | None, test: Corpus | None) -> None:
+        if validation is not None and test is not None:
+            row = judge(entry.name, tune(entry, validation), test)
+            main = row.values["at_10"]
+            low, high = main["f1_interval"]
+            lines.append(
+                f"| {what} | {entry.criterion} | {main['f1']:.2f} | {low:.2f} to {high:.2f} | "
+                f"{main['cuts']} / {main['boundaries']} |"
+            )
+
+    for reset in (False, True):
+        line(f"memory {'reset at cuts' if reset else 'kept'}", Entry("", "sbd", "", {"reset": (reset,)}), *full)
+    for heads in ("both", "buttons", "camera"):
+        for name in ("sbd+nms", "likelihood-ratio"):
+            line(f"losses of {heads}", Entry("", name, "", {"heads": (heads,)}), *full)
+    line("losses less what was expected", Entry("", "sbd+nms", "", {"entropy": (True,)}), *full)
+    for ticks in (1, 4, 11):
+        short = [None if one is None else with_context(one, ticks) for one in full]
+        line(f"context of {ticks} ticks before", Entry("", "sbd+nms", ""), short[0], short[1])
+    for name, options in without_one(SBDOptions()).items():
+        line(f"defect put back: {name}", Entry("", "sbd", "", _single(options)), *full)
+    for label in ("trained 40 %", "noise 5 %", "noise 10 %", "noise 20 %", "idm"):
+        some = corpus(out, "validation-traps", label), corpus(out, part, label)
+        for name in ("sbd+nms", "likelihood-ratio", "hidden-change", "action-change"):
+            line(label, Entry("", name, ""), *some)
+    return "\n".join(lines) + "\n"
+
+
+def _single(options: SBDOptions) -> dict[str, tuple[Any, ...]]:
+    usual = SBDOptions()
+    return {name: (value,) for name, value in vars(options).items() if value != getattr(usual, name)}
+
+
+def with_context(found: Corpus, ticks: int) -> Corpus:
+    """The losses of a predictor that sees so many ticks before the present one and no more."""
+    evidences = []
+    for evidence in found.evidences:
+        scores = evidence.need("scores")
+        late = np.arange(ticks, len(evidence))
+        buttons, camera = scores.buttons.copy(), scores.camera.copy()
+        buttons[late], camera[late] = (
+            scores.fresh_buttons[late - ticks, ticks],
+            scores.fresh_camera[late - ticks, ticks],
+        )
+        evidences.append(replace(evidence, scores=replace(scores, buttons=buttons, camera=camera)))
+    return replace(found, evidences=tuple(evidences))
+
+
+def score_all(out: Path) -> None:
+    """Writes OUT/table.md and OUT/results.json."""
+    fitted = corpus(out, "train-traps", "full")
+    learned = [] if fitted is None else learned_entries(fitted)
+    text, results = [], []
+    for label in ("full", "idm"):
+        if (out / "evidence" / label / "validation-traps").is_dir():
+            more, values = compare(out, label, TESTS, [*learned, *ENTRIES])
+            text, results = text + more, results + values
+    text += ["### Ablations, test-traps\n", ablate(out, "test-traps")]
+    atomic_write(out / "table.md", "\n".join(text))
+    write_json(out / "results.json", results)
+    print("\n".join(text))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, default=120, help="of play, all parts together")
-    parser.add_argument("--steps", type=int, default=3000, help="of training")
+    parser.add_argument("--minutes", type=float, default=72, help="of play, all parts together")
+    parser.add_argument("--steps", type=int, default=250, help="of training")
+    parser.add_argument("--idm", metavar="SPEC", help="also score with this model's labels in place of the recorded")
     parser.add_argument("--only", choices=STAGES)
     parser.add_argument("--part", choices=list(PARTS), help="with --only record: one part")
     given = parser.parse_args()
@@ -181,7 +342,20 @@ def main() -> None:
     if given.only in (None, "train"):
         train_predictor(given.out, given.steps)
     if given.only in (None, "evidence"):
-        gather_evidence(given.out, given.out / "foundation", [part for part in PARTS if part != "train-traps"], "full")
+        foundation = given.out / "foundation"
+        gather_evidence(given.out, foundation, ["validation-traps", *TESTS, "train-traps"], "full")
+        tuning = ["validation-traps", "test-traps"]
+        for share in (5, 10, 20):
+            gather_evidence(given.out, foundation, tuning, f"noise {share} %", with_noise(share / 100))
+        early = checkpoints(foundation)[:-1]
+        if early:
+            gather_evidence(
+                given.out, min(early, key=lambda one: abs(one[0] - 0.4 * given.steps))[1], tuning, "trained 40 %"
+            )
+        if given.idm:
+            gather_evidence(given.out, foundation, ["validation-traps", *TESTS], "idm", labelled_by(given.idm))
+    if given.only in (None, "score"):
+        score_all(given.out)
 
 
 if __name__ == "__main__":
