@@ -127,7 +127,8 @@ def close_by(me: ScriptedPlayer, blocks: tuple[str, ...]) -> Cell | None:
     if me.habits.map_sense < 1 and me.random.random() >= me.habits.map_sense:
         return None
     y = me.cell()[1]
-    for x, cy, z, _ in hidden(me, blocks, 12, y - 9, y + 9):
+    below, above = (1, 2) if me.covered() else (9, 9)  # a tunnel stays on its level
+    for x, cy, z, _ in hidden(me, blocks, 12, y - below, y + above):
         if any(cell_class(me.grid, x + dx, cy + dy, z + dz) == 0 for dx, dy, dz in SIX):
             return x, cy, z
     return None
