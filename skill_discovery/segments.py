@@ -22,10 +22,8 @@ from jarvis.core.segments import Segment, check_cover
 __all__ = [
     "LengthLimits",
     "build_segments",
-    "language_rows",
     "published_line",
     "read_segments",
-    "subtask_table",
     "write_segments",
 ]
 
@@ -124,41 +122,3 @@ def read_segments(path: Pathlike) -> list[Segment]:
 def published_line(name: str, segments: Sequence[Segment]) -> dict[str, Any]:
     """A line of the published code's file: {"file", "boundaries": [[first, last], ...]}, raw frames, both included."""
     return {"file": name, "boundaries": [[segment.start, segment.stop - 1] for segment in segments]}
-
-
-# LeRobot
-
-
-def subtask_table(episodes: Sequence[Sequence[Segment]]) -> tuple[list[str], list[np.ndarray]]:
-    """Subtask strings, and for each episode its (ticks,) int64 `subtask_index`, as LeRobot 0.4's meta/subtasks.parquet.
-
-    Skills without a name are "skill 3" by their number, and "unknown" without that.
-    """
-    names: dict[str, int] = {}
-    columns = []
-    for segments in episodes:
-        column = [names.setdefault(subtask_name(segment), len(names)) for segment in segments]
-        columns.append(np.repeat(np.array(column, np.int64), [len(segment) for segment in segments]))
-    return list(names), columns
-
-
-def subtask_name(segment: Segment) -> str:
-    """What a segment's skill is called in a sentence."""
-    if segment.skill is None:
-        return "unknown"
-    return segment.skill if isinstance(segment.skill, str) else f"skill {segment.skill}"
-
-
-def language_rows(segments: Sequence[Segment], fps: float) -> list[dict[str, Any]]:
-    """The `language_persistent` rows of LeRobot from 0.5 on: each subtask at the second at which it begins."""
-    return [
-        {
-            "role": "assistant",
-            "content": subtask_name(segment),
-            "style": "subtask",
-            "timestamp": float(np.float32(segment.start / fps)),
-            "camera": None,
-            "tool_calls": None,
-        }
-        for segment in segments
-    ]

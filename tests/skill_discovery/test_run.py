@@ -143,11 +143,16 @@ def test_nameless_segments_get_the_number_of_their_skill(folder):
 
 
 def test_datasets_get_columns_and_segments(folder, checkpoint, tmp_path):
+    import pyarrow.parquet as pq
+
     from data_pipelines.datasets import ClipFacts, ClipLabels, Dataset
+    from data_pipelines.exchange import export_to
 
     dataset = Dataset.make(tmp_path / "dataset", {"made": "by hand"})
     for clip in find_clips(folder)[0]:
-        facts = ClipFacts(clip.name, clip.name, str(folder / f"{clip.name}.mp4"), "idm", len(clip), len(clip))
+        facts = ClipFacts(
+            clip.name, clip.name, str(folder / f"{clip.name}.mp4"), "idm", len(clip), len(clip), 0, 64, 64
+        )
         dataset.write(ClipLabels(facts, np.arange(len(clip)), clip.buttons, clip.camera))
     config = SegmentConfig(criterion="action-cpd", policy=checkpoint, threshold="4.0")
     report = segment_folder(tmp_path / "dataset", config, tmp_path / "out")
@@ -156,6 +161,13 @@ def test_datasets_get_columns_and_segments(folder, checkpoint, tmp_path):
     assert labels.columns["segment"].tolist() == [0] * 30 + [1] * 30
     assert np.isfinite(labels.columns["loss.buttons"]).all()
     assert [segment["start"] for segment in labels.facts.more["segments"]] == [0, 30]
+    # and their export has them as LeRobot's subtasks
+    export_to("lerobot", tmp_path / "dataset", tmp_path / "lerobot", lerobot="0.6")
+    table = pq.read_table(tmp_path / "lerobot" / "data" / "chunk-000" / "file-000.parquet")
+    names = pq.read_table(tmp_path / "lerobot" / "meta" / "subtasks.parquet").to_pandas().index.tolist()
+    told = [names[number] for number in table["subtask_index"].to_pylist()[:60]]
+    assert told == ["unknown"] * 30 + ["mine stone"] * 30
+    assert {row["content"] for row in table["language_persistent"][0].as_py()} == {"mine stone"}
 
 
 @pytest.mark.slow

@@ -18,10 +18,8 @@ from skill_discovery.naming import VisionNamer, clean_name, name_by_events
 from skill_discovery.segments import (
     LengthLimits,
     build_segments,
-    language_rows,
     published_line,
     read_segments,
-    subtask_table,
     write_segments,
 )
 from skill_discovery.thresholds import Threshold, by_length, by_validation
@@ -83,17 +81,9 @@ def test_files_come_back_and_damage_is_named(tmp_path):
         read_segments(path)
 
 
-def test_exports_have_their_formats():
+def test_the_published_format_counts_both_ends():
     segments = [Segment(0, 3, "mine oak_log"), Segment(3, 5, 7), Segment(5, 6)]
     assert published_line("a.mp4", segments) == {"file": "a.mp4", "boundaries": [[0, 2], [3, 4], [5, 5]]}
-    names, columns = subtask_table([segments, [Segment(0, 2, "mine oak_log")]])
-    assert names == ["mine oak_log", "skill 7", "unknown"]
-    assert [column.tolist() for column in columns] == [[0, 0, 0, 1, 1, 2], [0, 0]]
-    rows = language_rows(segments, 20)
-    assert [(row["timestamp"], row["content"]) for row in rows] == [
-        (0.0, "mine oak_log"), (pytest.approx(0.15), "skill 7"), (0.25, "unknown"),
-    ]  # fmt: skip
-    assert {row["style"] for row in rows} == {"subtask"}
 
 
 # names
