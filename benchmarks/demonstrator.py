@@ -31,6 +31,7 @@ from jarvis.envs.voxel import VoxelEnv
 
 LEVELS = ("coarse", "fine")  # of the player's log
 HABITS = {"human": Habits.human, "clean": Habits.clean}
+COMPILING = 900.0  # seconds that the first episode may take more
 SLOWEST = 20.0  # ticks a second below which an episode counts as hung
 _envs: list[VoxelEnv] = []  # in a worker: the one that all its episodes are played in
 
@@ -74,7 +75,7 @@ def played(jobs: list[tuple[Task, int]], habits: str, workers: int, path: Path |
     yield from (known[task.name, seed] for task, seed in jobs if (task.name, seed) in known)
     with ProcessPool(max_workers=workers) as pool:
         futures = [
-            pool.schedule(episode, args=(task, seed, habits), timeout=60 + task.max_ticks / SLOWEST)
+            pool.schedule(episode, args=(task, seed, habits), timeout=COMPILING + task.max_ticks / SLOWEST)
             for task, seed in missing
         ]
         for (task, seed), future in zip(missing, futures, strict=True):
