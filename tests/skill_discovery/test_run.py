@@ -151,8 +151,9 @@ def test_datasets_get_columns_and_segments(folder, checkpoint, tmp_path):
     dataset = Dataset.make(tmp_path / "dataset", {"made": "by hand"})
     for clip in find_clips(folder)[0]:
         facts = ClipFacts(
-            clip.name, clip.name, str(folder / f"{clip.name}.mp4"), "idm", len(clip), len(clip), 0, 64, 64
-        )
+            clip.name, clip.name, str(folder / f"{clip.name}.mp4"), "idm", len(clip), len(clip), 0, 64, 64,
+            more={"events": [event.to_json() for event in clip.events]},
+        )  # fmt: skip
         dataset.write(ClipLabels(facts, np.arange(len(clip)), clip.buttons, clip.camera))
     config = SegmentConfig(criterion="action-cpd", policy=checkpoint, threshold="4.0")
     report = segment_folder(tmp_path / "dataset", config, tmp_path / "out")
