@@ -269,3 +269,52 @@ def test_recipes_can_be_changed_and_bad_ones_are_named():
         begin_with(config(model="CraftJarvis/Nothing"))
     with pytest.raises(UnknownNameError, match="part of the model"):
         config(trains=("eyes",))
+
+
+def test_the_parts_of_the_released_model_are_found_by_name():
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    from vla.post_train import freeze
+
+    text = {"hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28, "num_attention_heads": 28,
+            "num_key_value_heads": 4, "vocab_size": 152064, "tie_word_embeddings": False}  # fmt: skip
+    rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]}
+    config = AutoConfig.for_model("qwen2_vl", text_config=text | {"rope_parameters": rope}, tie_word_embeddings=False)
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+    counts = freeze(model, ("vision", "adapter", "language"))
+    assert sum(counts.values()) == 8_291_375_616  # 8.29 B, as the model card says
+    assert counts["language"] == 7_615_616_512  # Qwen2-7B
+    assert freeze(model, ("language",)) == {"language": counts["language"]}
+    assert not any(p.requires_grad for n, p in model.named_parameters() if "visual" in n)
+
+
+def test_a_part_that_is_not_there_is_refused():
+    from vla.post_train import freeze
+
+    class Deaf(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lm_head = torch.nn.Linear(2, 2)
+
+    with pytest.raises(FormatError, match="no parameter of the model belongs to 'vision'"):
+        freeze(Deaf(), ("vision", "language"))
+
+
+def test_a_plain_tokenizer_gets_jarvis_vlas_tokens_in_their_order():
+    from tokenizers import Tokenizer, models
+
+    from vla.action_codecs import get
+    from vla.post_train import add_action_tokens
+
+    backbone = tiny()
+    base = {f"w{number}": number for number in range(100)}
+    plain = Tokenizer(models.WordLevel(base, unk_token="w0"))
+    import transformers
+
+    backbone.tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=plain)
+    assert add_action_tokens(backbone) == 251
+    codec = get("jarvisvla-v1", backbone.tokenizer)
+    assert codec.begin == 100 + 178
+    assert codec.null_ids == [100 + number for number in (178, 219, 240, 179)]
+    assert add_action_tokens(backbone) == 0
