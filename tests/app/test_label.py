@@ -309,9 +309,9 @@ def label_here(folder, tiny, out):
 
 
 @pytest.mark.parametrize(
-    ("count", "kills", "work_seconds"), [(40, 2, 0.5), pytest.param(1000, 50, 1.5, marks=pytest.mark.slow)]
+    ("count", "kills", "work_seconds"), [(40, 2, 0.1), pytest.param(1000, 50, 1.5, marks=pytest.mark.slow)]
 )
-def test_killed_runs_lose_and_repeat_nothing(count, kills, work_seconds, tiny, tmp_path):
+def test_killed_and_terminated_runs_lose_and_repeat_nothing(count, kills, work_seconds, tiny, tmp_path):
     for number in range(count):
         video(tmp_path / "clips" / f"{number:04d}.mp4", 6)
     label_here(tmp_path / "clips", tiny, tmp_path / "whole")
@@ -324,8 +324,12 @@ def test_killed_runs_lose_and_repeat_nothing(count, kills, work_seconds, tiny, t
             while runs.poll() is None and len(list(out.rglob("labels/*/[!.]*.parquet"))) == len(before):
                 time.sleep(0.02)  # until it has begun to work
             time.sleep(random.uniform(0, work_seconds))
-            os.killpg(runs.pid, signal.SIGKILL)
-        code = runs.wait()
+            if killed % 2:
+                runs.terminate()
+            else:
+                os.killpg(runs.pid, signal.SIGKILL)
+        code = runs.wait(timeout=300)
+        assert code in (0, -signal.SIGKILL if killed % 2 == 0 else 130)
         assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
         assert not left_of(runs.pid)
         killed += code != 0
