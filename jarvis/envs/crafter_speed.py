@@ -183,6 +183,7 @@ class Painter:
         self._day = np.zeros((0, *self.unit, 3), np.uint8)
         self._night = np.zeros((0, *self.unit, 3))  # without the noise of the dark
         self._bags: dict[tuple[int, ...], np.ndarray] = {}
+        self.blank = np.zeros((*game._size, 3), np.uint8)
 
     def _tile(self, material: int, thing: str | None) -> int:
         number = self._tiles.get((material, thing))
@@ -190,7 +191,7 @@ class Painter:
             number = self._tiles[material, thing] = len(self._tiles)
             engine, textures = self.engine, self.game._textures
             tile = np.zeros((*self.unit, 3), np.uint8) + np.uint8(127)
-            if material >= 0:
+            if material > 0:  # 0 is outside of the world
                 engine._draw(tile, (0, 0), textures.get(self.game._world._mat_names[material], self.unit))
             if thing is not None:
                 engine._draw_alpha(tile, np.array((0, 0)), textures.get(thing, self.unit))
@@ -199,21 +200,29 @@ class Painter:
             self._night = np.concatenate([self._night, (2 * night - tile)[None]])
         return number
 
+    def view(self) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, rows) of materials and of the numbers of objects in view; 0 outside of the world."""
+        world = self.game._world
+        columns, rows = self.grid
+        px, py = self.game._player.pos.tolist()
+        x0, y0 = px - columns // 2, py - rows // 2
+        inside = np.s_[max(0, x0) : x0 + columns, max(0, y0) : y0 + rows]
+        materials, found = world._mat_map[inside], world._obj_map[inside]
+        if materials.shape == self.grid:
+            return materials, found
+        x, y = max(0, -x0), max(0, -y0)
+        whole = np.zeros((2, *self.grid), np.uint32)
+        whole[0, x : x + materials.shape[0], y : y + materials.shape[1]] = materials
+        whole[1, x : x + found.shape[0], y : y + found.shape[1]] = found
+        return whole[0], whole[1]
+
     def paint(self) -> np.ndarray:
         """(height, width, 3) uint8."""
         game, world = self.game, self.game._world
-        columns, rows = self.grid
-        px, py = game._player.pos.tolist()
-        x0, y0 = px - columns // 2, py - rows // 2
-        materials = np.full(self.grid, -1)
-        inside = np.s_[max(0, x0) : x0 + columns, max(0, y0) : y0 + rows]
-        shift = (max(0, -x0), max(0, -y0))
-        known = world._mat_map[inside]
-        materials[shift[0] : shift[0] + known.shape[0], shift[1] : shift[1] + known.shape[1]] = known
+        materials, found = self.view()
         things: dict[tuple[int, int], str] = {}
-        found = world._obj_map[inside]
         for x, y in zip(*(places.tolist() for places in found.nonzero()), strict=True):
-            things[x + shift[0], y + shift[1]] = world._objects[found[x, y]].texture
+            things[x, y] = world._objects[found[x, y]].texture
         numbers = [
             self._tile(material, things.get((x, y)))
             for x, column in enumerate(materials.tolist())

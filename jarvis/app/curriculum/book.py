@@ -21,7 +21,7 @@ import hashlib
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,7 @@ class Book:
         self.place, self.quota = place, dict(quota)
         self._waiting: list[dict[str, Any]] = []  # lines of an earlier run that are still ahead
         self._file: Any = None
+        self.listener: Callable[[str, bool], None] | None = None  # told of each train attempt: goal, success
         self.rewind()
         if self.path.exists():
             # NOTE: a line that only lacks its end is dropped as well: it will be written again.
@@ -357,6 +358,8 @@ class Book:
                     stats.tried += 1
                     stats.reached += success
                     stats.last_tried = self.length
+                    if self.listener is not None:
+                        self.listener(key, success)
                 else:
                     if line["policy"] not in stats.evaluated:
                         stats.evaluated[line["policy"]] = {}
@@ -370,7 +373,8 @@ class Book:
             self.trained.append(line)
             if line.get("evaluated"):
                 told = {key: list(stats.evaluation.to_json()) for key, stats in self.stats.items() if stats.evaluations}
-                self.history.append({"steps": line.get("steps", 0), "rates": told, "mastered": self.mastered})
+                self.history.append({"steps": line.get("steps", 0), "goals": len(self.stats), "rates": told,
+                                     "mastered": self.mastered})  # fmt: skip
         else:
             raise BookError(f"{self.path}: line {self.length + 1}: unknown kind {kind!r}")
 

@@ -34,7 +34,18 @@ from jarvis.core.errors import FormatError, JarvisError, MissingExtraError, Unkn
 from jarvis.core.files import append_json_line, atomic_write, parse_json, read_json_lines
 from jarvis.core.random_streams import generator
 
-__all__ = ["LLM", "LLM_MODES", "Budget", "Completion", "LLMConfig", "LLMError", "Refused", "parse_budget", "parse_llm"]
+__all__ = [
+    "LLM",
+    "LLM_MODES",
+    "Budget",
+    "Completion",
+    "LLMConfig",
+    "LLMError",
+    "LLMSettingError",
+    "Refused",
+    "parse_budget",
+    "parse_llm",
+]
 
 LLM_MODES = ("none", "replay", "cache", "live")
 MOST_BYTES = 1 << 22  # of one response
@@ -43,7 +54,11 @@ RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 class LLMError(JarvisError, RuntimeError):
-    """A transcript that lacks what is asked, or a setting that cannot work."""
+    """A transcript that lacks what is asked."""
+
+
+class LLMSettingError(LLMError, ValueError):
+    """A model, an address or a budget that cannot be."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,7 @@ class LLMConfig:
         if self.mode not in LLM_MODES:
             raise UnknownNameError("mode of a language model", self.mode, nearest_names(self.mode, LLM_MODES))
         if self.mode in ("cache", "live") and urlsplit(self.url).scheme not in ("http", "https"):
-            raise LLMError(f"language model {self.url!r}: expected http://HOST:PORT/v1 or https://...")
+            raise LLMSettingError(f"language model {self.url!r}: expected http://HOST:PORT/v1 or https://...")
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,9 @@ def parse_budget(text: str) -> Budget:
         except ValueError:
             value = math.nan
         if unit not in names or not value >= 0 or names[unit] in values:
-            raise LLMError(f"budget {part!r}: expected for instance 2usd, 40calls, 100000tokens, 600s or 500000steps")
+            raise LLMSettingError(
+                f"budget {part!r}: expected for instance 2usd, 40calls, 100000tokens, 600s or 500000steps"
+            )
         values[names[unit]] = value
     return Budget(**values)  # type: ignore[arg-type]
 
@@ -111,7 +128,7 @@ def parse_llm(text: str) -> LLMConfig:
     mode, address = ("cache", rest) if kind == "cache" and colon else ("live", text)
     url, _, model = address.partition("#")
     if urlsplit(url).scheme not in ("http", "https"):
-        raise LLMError(
+        raise LLMSettingError(
             f"--llm {text}: expected none, replay:FILE, cache:URL#MODEL or URL#MODEL, with http:// or https://"
         )
     return LLMConfig(mode, url=url, model=model)
@@ -153,7 +170,9 @@ class LLM:
         self.folder = None if folder is None else Path(folder)
         if math.isfinite(self.budget.usd) and self.config.mode in ("cache", "live"):
             if not (self.config.usd_in or self.config.usd_out):
-                raise LLMError("a budget in usd needs prices: --set llm_usd_in=... and llm_usd_out=... (a million)")
+                raise LLMSettingError(
+                    "a budget in usd needs prices: --set model.usd_in=1.5 --set model.usd_out=6 (a million)"
+                )
         self.calls = self.prompt_tokens = self.completion_tokens = 0
         self.seconds = self.usd = 0.0
         self.calls_of: dict[str, int] = {}
@@ -179,7 +198,7 @@ class LLM:
     def _lines(path: Path, needed: bool) -> list[dict[str, Any]]:
         if not path.exists():
             if needed:
-                raise LLMError(f"{path}: there is no such transcript to replay")
+                raise LLMSettingError(f"{path}: there is no such transcript to replay")
             return []
         lines = read_json_lines(path).values
         for number, line in enumerate(lines, 1):

@@ -132,21 +132,28 @@ class LearningProgress:
         return weights
 
 
+GROUP = 8  # attempts whose advantages are taken together
+
+
 class SelfEvolving:
     """SEC: a softmax over how far attempts at a goal fall apart. Its Q forgets by half at each update."""
 
     def __init__(self, *, temperature: float = 0.05, rate: float = 0.5) -> None:
         self.temperature, self.rate = temperature, rate
         self._value: dict[str, float] = {}
+        self._open: dict[str, list[bool]] = {}  # groups that are not full yet
 
     def update(self, goal: str, successes: Sequence[bool]) -> None:
-        """Advantages are those of a group: success less the group's mean."""
-        if not successes:
-            return
-        mean = sum(successes) / len(successes)
-        spread = sum(abs(success - mean) for success in successes) / len(successes)
-        old = self._value.get(goal, 0.0)
-        self._value[goal] = old + self.rate * (spread - old)
+        """Advantages are those of groups of eight: success less the group's mean."""
+        group = self._open.setdefault(goal, [])
+        for success in successes:
+            group.append(success)
+            if len(group) == GROUP:
+                mean = sum(group) / GROUP
+                spread = sum(abs(one - mean) for one in group) / GROUP
+                old = self._value.get(goal, 0.0)
+                self._value[goal] = old + self.rate * (spread - old)
+                group.clear()
 
     def weights(self, goals: Sequence[str]) -> np.ndarray:
         """exp(Q / temperature), the largest being 1."""
