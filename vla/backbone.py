@@ -282,7 +282,7 @@ _SMALL_TEXT = _TINY_TEXT | {
 
 
 def tiny(family: str = "qwen2_vl", seed: int = 0, agent: AgentConfig | None = None, small: bool = False) -> Backbone:
-    """A model of a family's own class with random weights and the small tokenizer: 4 million parameters, or 48 (small).
+    """A model of a family's own class with random weights and the small tokenizer: 4 million parameters, or 51 (small).
 
     Frames become 224 x 112 pixels, 32 image tokens.
     """
