@@ -23,6 +23,7 @@ import numpy as np
 
 from jarvis.core.errors import FormatError, UnknownNameError, nearest_names
 from jarvis.core.files import read_json, write_json
+from vla.action_codecs import JointCodec, get
 from vla.images import PatchPixels, SquarePixels, pixels_of
 from vla.prompts import STYLES, ChatStyle
 
@@ -102,6 +103,19 @@ class Backbone:
     def num_parameters(self) -> int:
         """Each counted once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def codec(self) -> Any:
+        """How it spells actions, with its tokenizer's ids.
+
+        Raises MissingTokensError for a tokenizer without the tokens, FormatError for a codec whose ids are no tokens.
+        """
+        codec = get(self.agent.codec, self.tokenizer)
+        if isinstance(codec, JointCodec):
+            raise FormatError(
+                f"codec {codec.name!r}: VPT's {codec.vocabulary_size} classes are the outputs of VPT's own networks, not "
+                "tokens; expected jarvisvla-v1, jarvisvla-fixed or text"
+            )
+        return codec
 
     # what it does
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from jarvis.core.errors import FormatError
-from vla.action_codecs import BEGIN, get
+from vla.action_codecs import BEGIN
 from vla.backbone import Backbone
 from vla.policy import fitted
 from vla.prompts import CHATML, IMAGE, Rendered, Turn
@@ -44,7 +44,7 @@ class Examples:
 
     def __init__(self, samples: Samples, backbone: Backbone) -> None:
         self.samples, self.backbone = samples, backbone
-        self.codec = get(backbone.agent.codec, backbone.tokenizer)
+        self.codec = backbone.codec()
 
     def __len__(self) -> int:
         return len(self.samples)

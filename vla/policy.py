@@ -23,7 +23,7 @@ from jarvis.core.actions import Action
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.random_streams import generator
-from vla.action_codecs import get, is_null
+from vla.action_codecs import is_null
 from vla.backbone import Backbone, Seen
 from vla.decoding import Speaker
 from vla.grammar import NullStreak, grammar_of
@@ -73,9 +73,8 @@ class VlaPolicy:
         """
         self.backbone = source if isinstance(source, Backbone) else Backbone.load(source, device=device)
         self.temperature, self.freeze_limit = temperature, freeze_limit
-        agent = self.backbone.agent
-        self.chunk = chunk or agent.chunk
-        self.codec = get(agent.codec, self.backbone.tokenizer)
+        self.chunk = chunk or self.backbone.agent.chunk
+        self.codec = self.backbone.codec()
         self.speaker = Speaker(self.backbone, grammar_of(self.codec, self.chunk))
         self._rows: list[_Row | None] = []
         self._episodes = 0

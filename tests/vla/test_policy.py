@@ -7,6 +7,7 @@ import pytest
 
 from jarvis.core.actions import Action
 from jarvis.core.environments import Policy
+from jarvis.core.errors import FormatError
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from vla.action_codecs import is_null
@@ -109,6 +110,14 @@ def test_a_frozen_player_is_asked_again_hotter():
     assert report["resampled"] > 0
     assert report["frozen"] == 1
     assert report["null"] == sum(map(is_null, actions))
+
+
+def test_actions_may_be_words_and_may_not_be_vpts_classes():
+    policy = VlaPolicy(tiny().with_agent(codec="text", history=1))
+    actions = [row[0] for row in played(policy, [None], [0], ticks=3)]
+    assert len(actions) == 3
+    with pytest.raises(FormatError, match="not tokens"):
+        VlaPolicy(tiny().with_agent(codec="vpt-21"))
 
 
 def test_pictures_of_any_size_are_brought_to_the_models():

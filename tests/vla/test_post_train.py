@@ -161,10 +161,11 @@ def test_history_shows_what_was_done_and_only_the_present_is_learnt(tmp_path):
     assert last.rendered.ids[last.rendered.learnt].tolist() == [*left, *null, end]
 
 
-def test_what_a_policy_reads_is_what_was_learnt(tmp_path):
+@pytest.mark.parametrize("codec", ["jarvisvla-fixed", "text"])
+def test_what_a_policy_reads_is_what_was_learnt(tmp_path, codec):
     # the prompt of play, id for id and position for position, is the beginning of the example
     samples = Samples([steps(tmp_path / "a")])
-    backbone = tiny().with_agent(history=1, chunk=1)
+    backbone = tiny().with_agent(history=1, chunk=1, codec=codec)
     example = Examples(samples, backbone)[0]
     policy = VlaPolicy(backbone)
     policy.reset([Goal("look")], seeds=[0])
