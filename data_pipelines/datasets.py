@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -50,6 +50,7 @@ except ImportError:  # Windows: nobody stops two programs from labelling into on
 __all__ = ["ClipFacts", "ClipLabels", "Dataset", "Quarantined"]
 
 FORMAT = "jarvis-dataset"
+ROWS = 1 << 15  # encoded at once, so that the labels of a long video need little more memory than they have
 _MAGIC = b"PAR1"  # with which every parquet file ends
 
 
@@ -141,8 +142,10 @@ class Dataset:
         """Writes the labels of one clip: all of them or, on any error, none. OSError if the disk is full."""
         import pyarrow.parquet as pq
 
-        table = to_table(labels)
-        return atomic_write(self.path(labels.facts.clip), lambda file: pq.write_table(table, file, compression="zstd"))
+        def put(file: BinaryIO) -> None:
+            pq.write_table(to_table(labels), file, compression="zstd", row_group_size=ROWS)
+
+        return atomic_write(self.path(labels.facts.clip), put)
 
     def facts(self, clip: str) -> ClipFacts:
         """The facts in one labels file."""

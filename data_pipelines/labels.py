@@ -164,19 +164,21 @@ def to_table(labels: ClipLabels) -> Any:
 
     facts = labels.facts
     tick, frame, between = label_rows(labels.frames, facts.first_frame, facts.num_frames)
-    camera = labels.camera[tick]
-    camera[between] = 0
+    rows = tick if between.any() else slice(None)  # long videos are not copied for nothing
+    camera = labels.camera[rows]
+    if between.any():
+        camera[between] = 0
     columns: dict[str, Any] = {
         "tick": pa.array(tick.astype(np.int32)),
         "frame": pa.array(frame.astype(np.int32)),
         "between": pa.array(between),
-        "buttons": _vectors(labels.buttons[tick]),
+        "buttons": _vectors(labels.buttons[rows]),
         "camera": _vectors(camera),
     }
     if labels.confidence is not None:
-        columns["confidence"] = _vectors(np.asarray(labels.confidence, np.float32)[tick])
+        columns["confidence"] = _vectors(np.asarray(labels.confidence, np.float32)[rows])
     columns["source"] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(tick), np.int32)), [facts.source])
-    columns |= {name: pa.array(np.asarray(values)[tick]) for name, values in labels.columns.items()}
+    columns |= {name: pa.array(np.asarray(values)[rows]) for name, values in labels.columns.items()}
     told = {"format_version": FORMAT_VERSION, "buttons": BUTTONS, "confidence": CONFIDENCES, "facts": asdict(facts)}
     text = json.dumps(told, allow_nan=False, separators=(",", ":"))
     return pa.table(columns).replace_schema_metadata({_KEY: text.encode()})

@@ -5,77 +5,44 @@
 
     videos -> decoders (processes, ahead by a bounded number of frames) -> one labeller a device -> one file a clip
 
-Work travels in batches of clips through an engine (data_pipelines.engines); a batch is labelled by a Bench, which
-lives in a worker process and keeps the model. The files are the truth: a clip is done when its labels are there, so a
-run that was killed goes on where it stopped, and any number of machines may share the work. A clip that could not be
-done is tried once more, alone, and then put aside with the reason.
+Work travels in batches of clips through an engine (data_pipelines.engines); a batch is labelled by a Bench (bench.py),
+which lives in a worker process and keeps the model. The files are the truth: a clip is done when its labels are there,
+so a run that was killed goes on where it stopped, and any number of machines may share the work. A clip that could not
+be done is tried once more, alone, and then put aside with the reason.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import queue
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from data_pipelines.clips import ENDINGS, Clip, find_videos, identify, share
 from data_pipelines.datasets import Dataset, Quarantined
 from data_pipelines.engines import make_engine
 from data_pipelines.exchange_vpt import contractor_text, file_names
-from data_pipelines.labels import CONFIDENCES, ClipFacts, ClipLabels
-from data_pipelines.streams import FrameStream, FrameStreams
-from data_pipelines.video import DECODERS, TICK_RATE, VideoDamage, VideoError
+from data_pipelines.labels import ClipFacts
+from data_pipelines.video import DECODERS, TICK_RATE, VideoError
+from jarvis.app.bench import Ended, LabelBatch, LabelRequest, printable
 from jarvis.app.progress import Meter
-from jarvis.core.actions import BUTTONS
 from jarvis.core.errors import JarvisError, UnknownNameError, nearest_names
 from jarvis.core.files import atomic_write
 
-__all__ = ["Bench", "LabelReport", "LabelRequest", "LabellingError", "label", "write_jsonl"]
+__all__ = ["LabelReport", "LabelRequest", "LabellingError", "label", "write_jsonl"]
 
 BATCH_CLIPS, BATCH_BYTES = 64, 512 << 20  # what one worker gets at a time, at most
 LABELS_SHARE = 0.03  # bytes of labels for a byte of video, for the look at the free disk
-STALL_SECONDS = 900.0  # without a frame labelled: then the model hangs, and its process ends itself
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class LabellingError(JarvisError, RuntimeError):
     """The run cannot go on, and it is not a clip's fault."""
-
-
-@dataclass(frozen=True)
-class LabelRequest:
-    """How clips are labelled. Every worker gets it."""
-
-    out: str  # the dataset
-    idm: str = "default"  # see idm.load
-    device: str | None = None  # cpu, cuda, cuda:1, ...; None takes the best
-    decoders: int = 2  # processes that feed one labeller
-    decoder: str = "av"  # or decord
-    assumed_rate: float | None = None  # true frames a second of files whose time stamps are wrong
-    keep_partial: bool = False  # label what comes before damage, instead of putting the clip aside
-    deadline: float = 60.0  # seconds in which a decoder must give the next frames
-    log: str = "events.jsonl"  # in the dataset: what was begun and done when
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a clip ended on a bench."""
-
-    clip: str
-    facts: ClipFacts | None  # of the labels
-    reason: str | None = None  # why there are none
-    blame: str = "video"  # video, model, worker (it died), bench (the model cannot be loaded) or disk
 
 
 @dataclass
@@ -89,170 +56,6 @@ class LabelReport:
     seconds: float = 0.0  # of this run
     quarantined: dict[str, Quarantined] = field(default_factory=dict)  # by clip
     copies: dict[str, str] = field(default_factory=dict)  # videos left out -> the one they are copies of
-
-
-# one labeller, with its decoders
-
-
-class Bench:
-    """One model and the decoders that feed it. Clips take turns: whoever waits for frames lets the next one compute."""
-
-    def __init__(self, request: LabelRequest) -> None:
-        import idm
-
-        self.request = request
-        self.dataset = Dataset.open(request.out)
-        self.streams = FrameStreams(
-            request.decoders, None, request.decoder, request.assumed_rate, request.deadline
-        )  # their processes start while the model is read
-        self.labeller = idm.load(request.idm, device=request.device)
-        self.streams.size = self.labeller.size
-        self._turn = threading.Lock()
-        self._progress = time.monotonic()
-        self._working = False
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def label(self, clips: Sequence[Clip]) -> list[Ended]:
-        """Labels clips and writes their files. What a clip raises is its reason; only a full disk ends the others."""
-        waiting: queue.SimpleQueue[Clip] = queue.SimpleQueue()
-        for clip in clips:
-            waiting.put(clip)
-        ended: list[Ended] = []
-        full = threading.Event()
-
-        def work() -> None:
-            while not full.is_set():
-                try:
-                    clip = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                ended.append(one := self._label_one(clip))
-                if one.blame == "disk":
-                    full.set()
-
-        self._working, self._progress = True, time.monotonic()
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(self.request.decoders)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self._working = False
-        return ended
-
-    def _label_one(self, clip: Clip) -> Ended:
-        if self.dataset.is_whole(clip.id):  # done, by whoever had it before
-            return Ended(clip.id, self.dataset.facts(clip.id))
-        blame = "video"
-        try:
-            stream = self.streams.open(clip.video)
-            try:
-                head = stream.head()
-                with self._turn:
-                    self._note(clip, "begun")
-                    blame = "model"
-                    labels = self._labels(clip, stream)
-            except VideoError:
-                blame = "video"
-                raise
-            finally:
-                self.streams.drop(stream)
-            self.dataset.write(labels)
-            self._note(clip, "done", ticks=len(labels), frames=head.num_frames)
-            return Ended(clip.id, labels.facts)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in _DISK_FULL:
-                blame = "disk"
-            told = str(error) if isinstance(error, (JarvisError, OSError)) else f"{type(error).__name__}: {error}"
-            return Ended(clip.id, None, told, blame)
-        finally:
-            self._progress = time.monotonic()
-
-    def _labels(self, clip: Clip, stream: FrameStream) -> ClipLabels:
-        head = stream.head()
-        count = head.num_ticks
-        buttons = np.zeros((count, len(BUTTONS)), np.uint8)
-        camera = np.zeros((count, 2), np.float32)
-        confidence = np.zeros((count, len(CONFIDENCES)), np.float32)
-        ticks = 0
-        for part in self.labeller.label(self._fed(stream)):
-            rows = slice(ticks, ticks + len(part.buttons))
-            buttons[rows], camera[rows], confidence[rows] = part.buttons, part.camera, part.confidence
-            ticks = rows.stop
-            self._progress = time.monotonic()
-        status = stream.status
-        assert status is not None
-        frames = head.num_frames
-        if stream.damage is not None:
-            frames = status.frames
-            if not (self.request.keep_partial and ticks):
-                raise VideoDamage(clip.video, frames, stream.damage)
-        elif ticks != count:
-            raise RuntimeError(f"{clip.video}: {ticks} labels for {count} frames")
-        notes = list(head.notes)
-        if status.resized is not None:
-            notes.append(f"from frame {status.resized} on the pictures had another size and were stretched")
-        facts = ClipFacts(
-            clip.id, clip.name, clip.video, "idm", ticks, frames,
-            width=head.width, height=head.height, rate=round(head.rate, 4), status=status.state,
-            corrupt=len(status.corrupt), notes=tuple(notes),
-        )  # fmt: skip
-        return ClipLabels(facts, head.source[:ticks], buttons[:ticks], camera[:ticks], confidence[:ticks])
-
-    def _fed(self, stream: FrameStream) -> Iterator[np.ndarray]:
-        """The stacks of frames; the turn is others' while this waits for one."""
-        chunks = stream.chunks()
-        while True:
-            if stream.is_waiting():
-                chunk = next(chunks, None)
-            else:
-                self._turn.release()
-                try:
-                    chunk = next(chunks, None)
-                finally:
-                    self._turn.acquire()
-            if chunk is None:
-                return
-            yield chunk
-
-    def _note(self, clip: Clip, what: str, **more: Any) -> None:
-        line = json.dumps({"time": round(time.time(), 3), "event": what, "clip": clip.id, **more}) + "\n"
-        # NOTE: a log and not the truth, so that it is not worth waiting for the disk.
-        with open(self.dataset.folder / self.request.log, "a", encoding="utf-8") as file:
-            file.write(line)
-
-    def _watch(self) -> None:
-        while True:
-            time.sleep(5)
-            if self._working and time.monotonic() - self._progress > STALL_SECONDS:
-                os._exit(75)  # the engine tries the clips again, one by one
-
-    def close(self) -> None:
-        """Ends the decoders."""
-        self.streams.close()
-
-
-_benches: dict[LabelRequest, Bench] = {}  # in a worker: the model of the last batch, which is that of the next
-
-
-@dataclass(frozen=True)
-class _Label:
-    """The work of an engine: a batch of clips."""
-
-    request: LabelRequest
-
-    def __call__(self, clips: Sequence[Clip]) -> list[Ended]:
-        if self.request not in _benches:
-            for other in _benches.values():
-                other.close()
-            _benches.clear()
-            try:
-                bench = Bench(self.request)
-            except Exception as error:  # the next one would fail likewise
-                told = str(error) if isinstance(error, (JarvisError, OSError)) else f"{type(error).__name__}: {error}"
-                return [Ended(clips[0].id, None, told, "bench")]
-            _benches[self.request] = bench
-            Finalize(None, bench.close, exitpriority=10)  # before this process waits for its own
-        return _benches[self.request].label(clips)
 
 
 # the run
@@ -358,6 +161,8 @@ def _follow(log: Path, before: int, meter: Meter) -> Iterator[None]:
     place = log.stat().st_size if log.is_file() else 0
 
     def follow(place: int, done: int = before, ticks: int = 0) -> None:
+        import pyarrow.parquet  # noqa: F401 - for the list of clips, while there is nothing else to do
+
         started = time.monotonic()
         while not over.wait(1.0):
             if not log.is_file():
@@ -421,22 +226,22 @@ class _Run:
         failed = self.round(engine, _batches(clips, workers), last=False)
         again = [clip for clip in clips if clip.id in failed]
         for clip in again:
-            self.say(f"{clip.video}: {failed[clip.id].reason}; once more")
+            self.say(f"{failed[clip.id].reason or printable(clip.video)}; once more")
         failed = self.round(engine, ([clip] for clip in again), last=True)
         if failed and not self.report.done and all(one.blame in ("model", "worker") for one in failed.values()):
             reason = next(iter(failed.values())).reason
             raise LabellingError(f"{self.request.idm}: the labeller fails on all {len(failed)} videos: {reason}")
         for clip in again:
             if clip.id in failed:
-                reason = failed[clip.id].reason or ""
+                reason, shown = failed[clip.id].reason or "", printable(clip.video)
                 self.dataset.quarantine(Quarantined(clip.id, clip.video, 2, reason))
-                self.say(f"{clip.video}: put aside: {reason}")
+                self.say(f"{shown}: put aside: {reason.removeprefix(f'{shown}: ')}")
                 self.ended(failed[clip.id])
 
     def round(self, engine: Any, batches: Iterable[list[Clip]], last: bool) -> dict[str, Ended]:
         """The clips that failed."""
         failed: dict[str, Ended] = {}
-        for outcome in engine.map(_Label(self.request), batches):
+        for outcome in engine.map(LabelBatch(self.request), batches):
             told = {one.clip: one for one in outcome.value or ()}
             for clip in outcome.item:
                 one = told.get(clip.id)
