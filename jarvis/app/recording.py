@@ -210,6 +210,8 @@ class _Person:
 
         def act(observation: Observation, info: dict[str, Any]) -> Action:
             try:
+                if self._stopped:  # before there was a page to tell
+                    raise EndOfPlay
                 self.page.pace()
             except EndOfPlay:
                 over.set()

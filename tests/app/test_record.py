@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import threading
 import time
+import urllib.parse
 from pathlib import Path
 
 import numpy as np
@@ -200,3 +204,45 @@ def test_ctrl_c_leaves_what_goes_on_and_gives_the_same_files(tmp_path):
     files = [path.name for path in sorted(whole.iterdir())]
     assert len(find_recordings(whole)) == 6
     assert [(cut / name).read_bytes() for name in files] == [(whole / name).read_bytes() for name in files]
+
+
+def test_a_person_is_recorded_until_they_end_it(tmp_path):
+    said: list[str] = []
+
+    def ask(what: str, body=None) -> http.client.HTTPResponse:
+        address = urllib.parse.urlsplit(said[-1].split()[-1])
+        connection = http.client.HTTPConnection(address.netloc, timeout=20)
+        connection.request("GET" if body is None else "POST", address.path + what, json.dumps(body))
+        answer = connection.getresponse()
+        assert answer.status == (200 if body is None else 204)
+        return answer
+
+    def person() -> None:
+        try:
+            while not any("http" in line for line in said):
+                time.sleep(0.01)
+            keys = [["down", "forward"], ["down", "inventory"], ["up", "forward"], ["up", "inventory"]]
+            ask("input", [*keys, ["turn", 10, 4]])
+            for _ in range(4):
+                ask("control", {"step": True})
+            stream, tick = ask("stream"), 0
+            while tick < 4:
+                lengths = struct.unpack(">II", stream.read(8))
+                tick = json.loads(stream.read(lengths[0]))["tick"]
+                stream.read(lengths[1])
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C: what was played is kept
+
+    thread = threading.Thread(target=person)
+    thread.start()
+    config = RecordConfig(tmp_path / "out", player="human", tasks=("play",), width=64, height=36, episodes=2)
+    with pytest.raises(KeyboardInterrupt):
+        start(config, said.append)
+    thread.join()
+    (played,) = scan(tmp_path / "out").sound
+    log = played.log
+    # every key went down in the first tick and up in the second; the last tick is the one in which play ended
+    assert played.num_ticks == 5 and played.facts["source"] == "human"
+    assert log.buttons[:, [BUTTON_INDEX["forward"], BUTTON_INDEX["inventory"]]].tolist() == [[1, 1]] + [[0, 0]] * 4
+    assert np.allclose(log.camera[:2], [(0.6, 1.5), (0, 0)]) and log.gui_open.tolist() == [False] + [True] * 4
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
