@@ -112,8 +112,8 @@ class Backbone:
         codec = get(self.agent.codec, self.tokenizer)
         if isinstance(codec, JointCodec):
             raise FormatError(
-                f"codec {codec.name!r}: VPT's {codec.vocabulary_size} classes are the outputs of VPT's own networks, not "
-                "tokens; expected jarvisvla-v1, jarvisvla-fixed or text"
+                f"codec {codec.name!r}: VPT's {codec.vocabulary_size} classes are the outputs of VPT's own networks, "
+                "not tokens; expected jarvisvla-v1, jarvisvla-fixed or text"
             )
         return codec
 
