@@ -179,6 +179,15 @@ def test_nothing_is_done_twice(labelled, clips, tiny, capsys):
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")} == files
 
 
+def test_two_shares_make_the_same_whole(labelled, clips, tiny, tmp_path, capsys):
+    for rank in range(2):
+        share = ["--rank", str(rank), "--world", "2", "--engine", "inline", "--device", "cpu", "--json"]
+        assert main(["label", str(clips), "--out", str(tmp_path / "out"), "--idm", tiny, *share]) in (0, 3)
+    videos = [json.loads(line)["videos"] for line in capsys.readouterr().out.splitlines() if '"videos"' in line]
+    assert sum(videos) == 14 and 0 < videos[0] < 14
+    assert contents(tmp_path / "out") == contents(labelled[0])
+
+
 def test_another_model_does_not_mix_its_labels_in(labelled, clips, tmp_path, capsys):
     from jarvis.vpt import build, tiny_idm, write_checkpoint
 
