@@ -7,7 +7,7 @@ finished: run it again to go on, or with another --only to run one stage.
     record     OUT/recordings/{train,validation,test,held_out}-{traps,clean}/   one-minute episodes
     train      OUT/foundation/            skills of the held-out goals are not in it
     evidence   OUT/evidence/...           losses, hidden states, colours: all that criteria look at
-    score      OUT/results.json, OUT/table.md
+    score      OUT/results.json, OUT/table.md, OUT/thresholds/: what `jarvis segment --threshold` takes
 """
 
 from __future__ import annotations
@@ -242,6 +242,10 @@ def compare(out: Path, label: str, tests: Sequence[str], entries: Sequence[Entry
         ((entry, threshold) for entry, threshold in tuned if entry.kind == "predictor"),
         key=lambda pair: pair[1].f1 or 0,
     )
+    for entry, threshold in tuned:
+        threshold.save(
+            out / "thresholds" / label / f"{entry.name.replace(':', '').replace(',', '').replace(' ', '-')}.json"
+        )
     text, results = [], []
     for part in tests:
         found = corpus(out, part, label)

@@ -46,7 +46,7 @@ __all__ = ["SegmentConfig", "SegmentReport", "segment_folder"]
 class SegmentConfig:
     """How to cut."""
 
-    criterion: str = "sbd+nms"  # one of skill_discovery.criteria.CRITERIA
+    criterion: str = "action-cpd"  # one of skill_discovery.criteria.CRITERIA
     policy: str | None = None  # the action predictor: a checkpoint folder or vpt:MODEL[:WEIGHTS]; some need none
     # a number; "length": the segments' mean length; "validation": best F1 against the clips' own truth; or a file
     threshold: str = "length"
@@ -276,7 +276,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description="Cut play into skills.")
     parser.add_argument("folder")
-    parser.add_argument("--criterion", default="action-cpd")
+    parser.add_argument("--criterion", default=SegmentConfig.criterion)
     parser.add_argument("--policy")
     parser.add_argument("--threshold", default="length")
     parser.add_argument("--out")

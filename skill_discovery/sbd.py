@@ -11,7 +11,7 @@ included, by more than `gap`. The released code, by number, and what we do about
      2 overdue events force a chain of shortest segments                          take_all_due_events, merge_ticks
      3 events are a tick early                                                    event_offset
      4 segments of 2 steps, and of 12,800                                         min_ticks, max_ticks
-     5 lengths count steps, files count frames; idle time at the end is lost      count_idle, keep_tail
+     5 lengths count steps, files count frames; idle time at the end is lost      count_idle, keep_ends
      6 what is idle is decided before the action is encoded                       idle_by_class
      7 cameras in whole degrees                                                   gather(..., whole_degrees=True)
      8 labels from an IDM that sees 32 frames at a time                           the labelling's windows and margins
@@ -20,12 +20,16 @@ included, by more than `gap`. The released code, by number, and what we do about
     11 losses in screens are scaled by 0.75 and go into the same mean             gui_factor
     12 which videos are left is drawn anew at each start                          by name: segment_folder
     13 nothing is ever compared with a true boundary                              metrics.py
+
+What is not reproduced: the released code also keeps idle frames from the model. Here it sees every frame, and idle
+ticks are masked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +37,7 @@ from jarvis.core.actions import POLICY_BUTTONS, VPT_CAMERA, JointActions
 from jarvis.core.events import Event
 from skill_discovery.evidence import Evidence
 
-__all__ = ["SBDOptions", "charged_losses", "event_ticks", "published", "sbd_cuts", "sbd_excess"]
+__all__ = ["SBDOptions", "charged_losses", "event_ticks", "published", "sbd_boundaries", "sbd_cuts", "sbd_excess"]
 
 SKILL_EVENTS = ("craft_item", "mine_block", "kill_entity", "use_item")
 
@@ -49,7 +53,7 @@ class SBDOptions:
     min_ticks: int = 10  # no cut before that
     max_ticks: int = 1200  # a cut at the latest then
     count_idle: bool = True  # lengths count raw ticks; else only those with an action
-    keep_tail: bool = True  # idle ticks at the end belong to the last segment; else to none
+    keep_ends: bool = True  # idle ticks at both ends belong to segments, see `sbd_boundaries`; else to none
     idle_by_class: bool = True  # idle is what the encoding makes nothing of; else what the raw action is
     gui_factor: float = 1.0  # by which losses in open screens are scaled
     charge_resting_camera: bool = False  # charge the camera's loss where the button class says that it rests
@@ -75,7 +79,7 @@ def published() -> SBDOptions:
         min_ticks=2,
         max_ticks=12_800,
         count_idle=False,
-        keep_tail=False,
+        keep_ends=False,
         idle_by_class=False,
         gui_factor=0.75,
         charge_resting_camera=True,
@@ -193,6 +197,20 @@ def sbd_cuts(evidence: Evidence, gap: float, options: SBDOptions | None = None) 
         start, steps, flagged = tick, 1, False
         total, count = (loss[tick], 1) if kept else (0.0, 0)
     return np.array(cuts, np.int64)
+
+
+def sbd_boundaries(evidence: Evidence, gap: float, options: SBDOptions | None = None) -> list[list[int]]:
+    """The rule's segments in the published code's form: [[first, last], ...], raw frames, both included.
+
+    Without `keep_ends` what is idle at either end of the clip is in none of them, and there may be no segment at all.
+    """
+    options = options or SBDOptions()
+    active = np.flatnonzero(~idle(evidence, options))
+    if not options.keep_ends and not len(active):
+        return []
+    first, last = (0, len(evidence) - 1) if options.keep_ends else (int(active[0]), int(active[-1]))
+    starts = [first, *sbd_cuts(evidence, gap, options).tolist()]
+    return [[start, stop - 1] for start, stop in pairwise([*starts, last + 1])]
 
 
 def without_one(options: SBDOptions) -> dict[str, SBDOptions]:

@@ -9,7 +9,15 @@ import pytest
 from plays import evidence_of, scores_of
 
 from jarvis.core.events import Event
-from skill_discovery.sbd import SBDOptions, event_ticks, published, sbd_cuts, sbd_excess, without_one
+from skill_discovery.sbd import (
+    SBDOptions,
+    event_ticks,
+    published,
+    sbd_boundaries,
+    sbd_cuts,
+    sbd_excess,
+    without_one,
+)
 
 SHORT = SBDOptions(min_ticks=2)
 
@@ -83,6 +91,15 @@ def test_defect_5_lengths_count_raw_ticks():
     assert sbd_cuts(evidence, 10.0, SBDOptions(min_ticks=10, count_idle=False)).tolist() == []
 
 
+def test_defect_5_idle_ends_belong_to_segments():
+    evidence = evidence_of(40, idle=[0, 1, 38, 39], scores=scores_of(np.where(np.arange(40) == 15, 20.0, 1.0)))
+    assert sbd_boundaries(evidence, 10.0, SHORT) == [[0, 14], [15, 39]]
+    assert sbd_boundaries(evidence, 10.0, replace(SHORT, keep_ends=False)) == [[2, 14], [15, 37]]
+    nothing = evidence_of(5, idle=range(5), scores=scores_of(np.ones(5)))
+    assert sbd_boundaries(nothing, 10.0, SHORT) == [[0, 4]]
+    assert sbd_boundaries(nothing, 10.0, published()) == []
+
+
 def test_defect_6_idle_is_what_the_encoding_makes_nothing_of():
     camera = np.zeros((40, 2), np.float32)
     camera[15] = 0.15  # one count of the mouse: the middle bin
@@ -128,7 +145,7 @@ def test_heads_are_told_apart():
 def test_every_mend_can_be_taken_back_alone():
     changed = without_one(SBDOptions())
     assert set(changed) == {
-        "reset", "keep_opening_loss", "sticky", "min_ticks", "max_ticks", "count_idle", "keep_tail", "idle_by_class",
+        "reset", "keep_opening_loss", "sticky", "min_ticks", "max_ticks", "count_idle", "keep_ends", "idle_by_class",
         "gui_factor", "charge_resting_camera", "take_all_due_events", "merge_ticks", "event_offset",
     }  # fmt: skip
     assert changed["min_ticks"] == replace(SBDOptions(), min_ticks=2)
