@@ -189,11 +189,14 @@ class Body:
         )
 
     def hiding(self, cell: Cell, height: float = 0.5) -> Cell | None:
-        """The block between the eye and a cell's middle, or another height of it."""
+        """The block between the eye and a cell's middle, or another height of it; the cell itself if nothing is."""
+        return self.first_on_the_way(cell[0] + 0.5, cell[1] + height, cell[2] + 0.5, 4.4)
+
+    def first_on_the_way(self, x: float, y: float, z: float, reach: float) -> Cell | None:
+        """The first block from the eye towards a point, within so many metres."""
         ex, ey, ez = self.eye
-        dx, dy, dz = cell[0] + 0.5 - ex, cell[1] + height - ey, cell[2] + 0.5 - ez
-        far = math.sqrt(dx * dx + dy * dy + dz * dz)
-        hit = pick_block(self.grid, (ex, ey, ez), (dx / far, dy / far, dz / far), 4.4)
+        far = math.dist((ex, ey, ez), (x, y, z))
+        hit = pick_block(self.grid, (ex, ey, ez), ((x - ex) / far, (y - ey) / far, (z - ez) / far), reach)
         return None if hit is None else (hit.x, hit.y, hit.z)
 
     def can_point_at(self, cell: Cell, reach: float = 4.4) -> bool:

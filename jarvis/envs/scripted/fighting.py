@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jarvis.envs.scripted.digging import break_block
 from jarvis.envs.scripted.mining import collect
 from jarvis.envs.scripted.paths import AT
 from jarvis.envs.scripted.seeking import glance, roam
 from jarvis.envs.scripted.steering import NEVER, follow, heading_keys, walk_to
 from jarvis.world.combat import HOSTILE
+from jarvis.world.layout import get_block
 from jarvis.world.minds import FUSE
 from jarvis.world.rules import RULES
 
@@ -170,7 +172,10 @@ def wander(me: ScriptedPlayer, kind: int) -> Skill:
         dx, dz = float(m["x"][i]) - x, float(m["z"][i]) - z
         part = min(1.0, 26.0 / max(1.0, math.hypot(dx, dz)))
         goal = (x + round(dx * part), int(m["y"][i]), z + round(dz * part))
-        return (yield from walk_to(me, goal, AT, 3, 8, until=found, most=5000, weight=1.6, tries=1))
+        before = me.world.ticks
+        arrived = yield from walk_to(me, goal, AT, 3, 8, until=found, most=5000, weight=1.6, tries=1)
+        if arrived and me.world.ticks > before:
+            return True
     return (yield from roam(me, (), found))
 
 
@@ -212,14 +217,23 @@ def hunt(
         x, y, z = float(m["x"]), float(m["y"]), float(m["z"])
         last = (math.floor(x), math.floor(y), math.floor(z))
         far = math.dist(me.position, (x, y, z))
-        if far > 4.0 or not me.clear_ahead(x - me.position[0], z - me.position[2]):
+        chest = (x, y + HEIGHT_OF[kind] * 0.6, z)
+        hider = me.first_on_the_way(*chest, math.dist(me.eye, chest) - 0.2) if far < 3.0 else None
+        if hider is not None and RULES.table.solid[get_block(me.grid, *hider)]:
+            me.fine("clear the way")
+            if not (yield from break_block(me, hider)):
+                break
+            continue
+        if far > 4.0 or (far > 2.8 and not me.clear_ahead(x - me.position[0], z - me.position[2])):
 
             def close() -> bool:
                 return math.dist(me.position, (float(m["x"]), float(m["y"]), float(m["z"]))) < 3.2
 
             me.fine("walk")
             me.aim_for_mob(index)
-            if not (yield from walk_to(me, last, AT, 2, 2, until=close, most=2500, tries=1)) and attempt > 3:
+            before = me.world.ticks
+            arrived = yield from walk_to(me, last, AT, 1, 1, until=close, most=2500, tries=1)
+            if me.world.ticks == before or (not arrived and attempt > 3):
                 break
             continue
         me.fine("hit" if key == "attack" else "use")

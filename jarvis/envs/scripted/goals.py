@@ -29,7 +29,8 @@ HOES = ("diamond_hoe", "iron_hoe", "stone_hoe", "wooden_hoe")
 class Want:
     """One thing to bring about, ``count`` times."""
 
-    how: str  # one of ITEMS, or mine, kill, shear, fill, milk, place, eat, drink, pour, shoot, throw, sow, open, sleep
+    # one of ITEMS, or mine, kill, shear, fill, milk, place, eat, drink, pour, shoot, throw, sow, open, sleep
+    how: str
     names: tuple[str, ...]  # items, blocks or mobs of which any will do; an item may be a #group
     count: int
     event: str = ""  # whose items are counted from the beginning of the want; empty: what is carried counts
@@ -73,7 +74,7 @@ def _wants(predicate: Predicate) -> list[Want]:
         unharmed = predicate.forbidden
         if isinstance(unharmed, Count) and unharmed.event == "kill_entity" and "sheep" in unharmed.item.split("|"):
             wants = [
-                Want("shear", ("sheep",), want.count, want.event) if want.names == ("white_wool",) else want
+                Want("shear", want.names, want.count, want.event) if want.names == ("white_wool",) else want
                 for want in wants
             ]
         return wants

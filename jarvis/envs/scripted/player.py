@@ -245,6 +245,9 @@ class ScriptedPlayer(Body):
             return (yield from self._attend(False, f"{want.how} {want.name}"))
         if not steps:
             return (yield from self._attend((yield from perform(self, want)), f"{want.how} {want.name}"))
+        if self.glanced is None and any(step.item in ("crafting_table", "furnace") for step in steps):
+            self.do("look around", "look")  # one may stand here already
+            return (yield from glance(self, 4))
         if self.habits.hunts and self.p["y"] > 55 and any(step.item in DEEP for step in steps):
             if sum(map(self.count, self.meals())) < 3 and self.p["food"] < 19:
                 index = prey(self, tuple(RULES.mob(name) for name in MEAT), 14.0)
