@@ -1,6 +1,7 @@
 """Cuts a folder of play into skills, and goes on where it was interrupted.
 
     python -m skill_discovery.run recordings/ --policy runs/foundation        # or: jarvis segment recordings/ ...
+    jarvis segment recordings/ --criterion learned --threshold shipped        # needs no predictor
     report = segment_folder("recordings/", SegmentConfig(criterion="sbd+nms", policy="runs/foundation"))
 
     OUT/segmenting.json              what was asked for; another request for the same folder is refused
@@ -41,6 +42,9 @@ from skill_discovery.thresholds import Threshold, by_length, by_validation, pred
 
 __all__ = ["SegmentConfig", "SegmentReport", "segment_folder"]
 
+# Learnt from 37 minutes of scripted play in the voxel world; what it is worth: docs/EXPERIMENTS.md.
+SHIPPED = Path(__file__).parent / "data" / "learned.json"
+
 
 @dataclass(frozen=True)
 class SegmentConfig:
@@ -48,7 +52,8 @@ class SegmentConfig:
 
     criterion: str = "action-cpd"  # one of skill_discovery.criteria.CRITERIA
     policy: str | None = None  # the action predictor: a checkpoint folder or vpt:MODEL[:WEIGHTS]; some need none
-    # a number; "length": the segments' mean length; "validation": best F1 against the clips' own truth; or a file
+    # a number; "length": the segments' mean length; "validation": best F1 against the clips' own truth; a file; or
+    # "shipped": the one in skill_discovery/data, for `learned` and without a predictor
     threshold: str = "length"
     mean_ticks: float = 100.0  # of the segments, for "length": five seconds
     options: dict[str, Any] = field(default_factory=dict)  # of the criterion
@@ -211,9 +216,10 @@ def _threshold(config: SegmentConfig, evidences: Sequence[Evidence], clips: dict
     try:
         value = float(config.threshold)
     except ValueError:
-        loaded = Threshold.load(config.threshold)
+        path = SHIPPED if config.threshold == "shipped" else Path(config.threshold)
+        loaded = Threshold.load(path)
         if loaded.criterion != name:
-            raise FormatError(f"{config.threshold}: is for criterion {loaded.criterion}, not {name}") from None
+            raise FormatError(f"{path}: is for criterion {loaded.criterion}, not {name}") from None
         return loaded
     return Threshold(name, value, "given", predictor_of(evidences), evidences[0].fps, dict(options), len(evidences))
 

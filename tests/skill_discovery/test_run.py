@@ -127,6 +127,14 @@ def test_thresholds_can_be_validated_and_used_elsewhere(folder, tmp_path):
         segment_folder(folder, SegmentConfig(criterion="events", threshold=saved), tmp_path / "wrong")
 
 
+def test_the_shipped_weights_need_no_predictor(folder):
+    report = segment_folder(folder, SegmentConfig(criterion="learned", threshold="shipped"))
+    assert report.clips == 3
+    assert report.threshold.predictor is None
+    with pytest.raises(FormatError, match="is for criterion learned, not sbd"):
+        segment_folder(folder, SegmentConfig(criterion="sbd", threshold="shipped"))
+
+
 def test_unknown_criteria_are_refused_before_any_work(folder):
     with pytest.raises(UnknownNameError, match="hidden-change"):
         segment_folder(folder, SegmentConfig(criterion="hidden-changes"))

@@ -56,7 +56,9 @@ def segment(
     threshold: Annotated[
         str,
         typer.Option(
-            "--threshold", metavar="RULE", help="length, validation, a number, or the threshold.json of another run."
+            "--threshold",
+            metavar="RULE",
+            help="length, validation, shipped, a number, or another run's threshold.json.",
         ),
     ] = "length",
     mean_ticks: Annotated[
@@ -79,7 +81,8 @@ def segment(
     """Cut labelled play into skills.
 
     Losses are kept, so that another criterion needs neither the videos nor the predictor. An interrupted run goes on
-    when it is started again. A criterion's own settings: --set options.window=16.
+    when it is started again. A criterion's own settings: --set options.window=9. Without a predictor, the best one for
+    recordings of the voxel world is --criterion learned --threshold shipped.
     """
     from skill_discovery.run import SegmentConfig, segment_folder
 
