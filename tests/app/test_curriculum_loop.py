@@ -244,3 +244,34 @@ def test_a_real_kill_at_any_moment(tmp_path):
             time.sleep(0.1)
     assert json.loads(out)["book"] == json.loads(whole.stdout)["book"]
     shutil.rmtree(tmp_path)
+
+
+TRAINER = """
+import pathlib, sys
+from vla.samples import Samples
+out = pathlib.Path(sys.argv[sys.argv.index("--out") + 1])
+data = [sys.argv[at + 1] for at, word in enumerate(sys.argv) if word == "--data"]
+samples = Samples(data)
+out.mkdir(parents=True)
+(out / "trained.txt").write_text(f"{len(data)} {len(samples)} {samples[0].turns[0].parts[0]}")
+"""
+
+
+@pytest.mark.slow
+def test_any_policy_is_improved_by_its_own_successes(tmp_path):
+    (tmp_path / "trainer.py").write_text(TRAINER)
+    expert = {
+        "episodes": 4, "width": 64, "height": 36, "spec": "random",
+        "train": f"{sys.executable} {tmp_path}/trainer.py {{data}} --model {{model}} --out {{out}}",
+    }  # fmt: skip
+    config = LearnConfig(
+        env="voxel", curriculum="techtree", steps=2400, cycles=1, last=0.0, evaluations=1, candidates=1,
+        policy="random", expert=expert,
+    )  # fmt: skip
+    outcome = learn(config, tmp_path / "run")
+    rounds = sorted((tmp_path / "run/policy/rounds").glob("*/model/trained.txt"))
+    assert outcome["steps"] >= 2400 and rounds  # somebody dug some dirt
+    data, samples, words = rounds[-1].read_text().split(" ", 2)
+    assert int(data) == min(4, len(rounds)) and int(samples) > 10 and words.startswith(("mine", "kill"))
+    kept = [line for line in Book(tmp_path / "run", backend("voxel")).replay().stats.values() if line.reached]
+    assert kept

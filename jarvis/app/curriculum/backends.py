@@ -124,7 +124,7 @@ def _backend(name: str) -> Backend:
 
     statistics = frozenset({"jump", "deaths", "sleep_in_bed", "damage_taken", "damage_dealt"})
     return Backend(
-        name, vocabulary(), fields, tells, _minecraft_tree(), 24000, 1200, 64 * 36,
+        name, vocabulary(), fields, tells, _minecraft_tree(), 24000, 600, 64 * 36,
         ("trees", "coal", "iron", "gold", "diamond", "redstone", "lapis") if "rarity" in fields else (), statistics,
     )  # fmt: skip
 

@@ -123,6 +123,7 @@ class _Run:
 
     def __init__(self, config: LearnConfig, folder: Path, say: Callable[[str], None]) -> None:
         from jarvis.app.learners.controls import controls_of
+        from jarvis.app.learners.expert import ExpertConfig, ExpertIteration
         from jarvis.app.learners.networks import NetworkConfig
         from jarvis.app.learners.ppo import PPO, PPOConfig
 
@@ -139,7 +140,11 @@ class _Run:
         if "network" in options:
             options["network"] = NetworkConfig(**options["network"])
         self.controls = controls_of(config.env)
-        self.learner = PPO(self.controls, PPOConfig(seed=config.seed, **options), folder / "policy")
+        self.learner: Any
+        if config.policy:
+            self.learner = ExpertIteration(config.env, config.policy, ExpertConfig(**config.expert), folder / "policy")
+        else:
+            self.learner = PPO(self.controls, PPOConfig(seed=config.seed, **options), folder / "policy")
         self.phase = self.episodes = 0
         self.lessons: list[Lesson] = []  # of this cycle
         self.kinds: list[str] = []  # of episodes, by what happened in them
@@ -299,7 +304,6 @@ class _Run:
     def evaluate(self, phase: Phase) -> None:
         """Fixed seeds in the original world, without learning."""
         from jarvis.app.learners.ppo import Turn
-        from jarvis.app.learners.rows import Rows
 
         policy = f"{self.learner.policy_hash()}-{phase.cycle}"
         book, count = self.book, self.config.evaluations
@@ -314,11 +318,9 @@ class _Run:
             goals = list(book.goals.values())
             seeds = episode_seeds("validation", "crafter", count)
             turns = [Turn(self._free(self.place.original), seed, goals, list(book.goals)) for seed in seeds]
-        if turns:
-            with Rows(self.controls, min(self.learner.config.rows, len(turns)), 0) as rows:
-                for goals_tried, seed, outcome in self.learner.play(turns, rows):
-                    book.evaluate(Episode(None, tuple(goals_tried), seed, policy, outcome.ticks, outcome.evidence,
-                                          reward=outcome.reward))  # fmt: skip
+        for goals_tried, seed, outcome in self.learner.play(turns):
+            book.evaluate(Episode(None, tuple(goals_tried), seed, policy, outcome.ticks, outcome.evidence,
+                                  reward=outcome.reward))  # fmt: skip
         book.train({"steps": self.learner.steps, "updates": self.learner.updates, "policy": policy,
                     "cycle": phase.cycle, "evaluated": True})  # fmt: skip
         self.say(f"{self.learner.steps} steps: {len(book.mastered)} of {len(book.stats)} goals mastered")

@@ -226,48 +226,39 @@ class PPO:
             digest.update(name.encode() + value.numpy().tobytes())
         return digest.hexdigest()[:16]
 
-    def play(self, turns: Sequence[Turn], rows: Rows) -> Iterator[tuple[Any, int, Ended]]:
+    def play(self, turns: Sequence[Turn]) -> Iterator[tuple[Any, int, Ended]]:
         """Plays each turn once, by chance as in training, and yields (note, seed, outcome) in the order of the turns.
 
         A turn's choices follow from its seed and place, whatever the other rows play.
         """
+        if turns:
+            with Rows(self.controls, min(self.config.rows, len(turns))) as rows:
+                yield from self._play(turns, rows)
+
+    def _play(self, turns: Sequence[Turn], rows: Rows) -> Iterator[tuple[Any, int, Ended]]:
         waiting = list(enumerate(turns))[::-1]
         done: dict[int, tuple[Any, int, Ended]] = {}
         told = 0
-        streams: list[np.random.Generator | None] = [None] * rows.count
-        numbers: list[int] = [0] * rows.count
+        streams: list[np.random.Generator | None] = [None] * rows.count  # None: an idle row, that is not listened to
+        numbers = [0] * rows.count
 
         def begin(row: int) -> None:
-            streams[row] = None
-            if waiting:
-                number, turn = waiting.pop()
-                rows.begin(row, turn.task, turn.seed, turn.goals, [self.number(turn.task.goal), turn.note])
-                numbers[row] = number
-                streams[row] = generator(self.config.seed, "ppo", "play", turn.seed, number)
-
-        for row in range(min(rows.count, len(turns))):
-            begin(row)
-        for row in range(len(turns), rows.count):  # idle rows play the first turn beside the others, unheard
-            turn = turns[0]
+            number, turn = waiting.pop() if waiting else (-1, turns[0])
             rows.begin(row, turn.task, turn.seed, turn.goals, [self.number(turn.task.goal), turn.note])
-        while any(stream is not None for stream in streams):
-            for group in range(rows.groups):
-                first = group * rows.each
-                goals = np.array([row.note[0] for row in rows.playing[first : first + rows.each]], np.int64)
-                chances, _ = self._look(rows.seen(group), goals)
-                draws = [0.5 if (stream := streams[first + i]) is None else stream.random() for i in range(rows.each)]
-                chosen = (chances.cumsum(1) < np.array(draws)[:, None]).sum(1)
-                rows.send(group, chosen.clip(max=self.controls.choices - 1))
-            for group in range(rows.groups):
-                _, ended = rows.receive(group)
-                for row, outcome in ended.items():
-                    playing = rows.playing[row]
-                    if streams[row] is not None:
-                        done[numbers[row]] = (playing.note[1], playing.seed, outcome)
-                        begin(row)
-                    if streams[row] is None:
-                        turn = turns[0]
-                        rows.begin(row, turn.task, turn.seed, turn.goals, [self.number(turn.task.goal), turn.note])
+            numbers[row] = number
+            streams[row] = None if number < 0 else generator(self.config.seed, "ppo", "play", turn.seed, number)
+
+        for row in range(rows.count):
+            begin(row)
+        while told < len(turns):
+            told_goals = np.array([row.note[0] for row in rows.playing], np.int64)
+            chances, _ = self._look(rows.seen(0), told_goals)
+            draws = np.array([0.5 if stream is None else stream.random() for stream in streams])
+            rows.send(0, (chances.cumsum(1) < draws[:, None]).sum(1).clip(max=self.controls.choices - 1))
+            for row, outcome in rows.receive(0)[1].items():
+                if streams[row] is not None:
+                    done[numbers[row]] = (rows.playing[row].note[1], rows.playing[row].seed, outcome)
+                begin(row)
             while told in done:
                 yield done.pop(told)
                 told += 1
