@@ -154,7 +154,11 @@ def kill(me: ScriptedPlayer, mob: str, item: str, count: int) -> Skill:
                 me.memory.watch(("grass_block",))
                 yield from wander(me, kind)
             continue
-        yield from hunt(me, index)
+        if item == "white_wool" and me.count("shears"):
+            m = me.world.mobs[index]
+            yield from hunt(me, index, "shear sheep", "use", "shears", lambda m=m: bool(m["flags"] & 1))
+        else:
+            yield from hunt(me, index)
     return me.count(item) >= goal
 
 
@@ -210,6 +214,7 @@ def hunt(
         yield from me.hold(RULES.item(tool))
     me.do(doing, "walk")
     wait = speed_of(tool)
+    reach = RULES.player["reach_entity"] - 0.3 + RULES.data["mobs"][RULES.mobs[kind - 1]]["width"] / 2
     last = me.cell()
     for attempt in range(40):
         if over() or int(m["uid"]) != uid or m["death_ticks"] or not m["kind"]:
@@ -248,7 +253,9 @@ def hunt(
             keys = list(heading_keys(me, dx, dz)) if math.hypot(dx, dz) > 1.6 and me.clear_ahead(dx, dz) else []
             if keys and me.p["collided"] and me.p["on_ground"]:
                 keys.append("jump")
-            if math.hypot(dx, dz) < 2.8 and abs(yaw) < 12 and abs(pitch) < 15 and me.p["attack_ticks"] >= wait - 1:
+            elif keys and keys[0] == "forward" and math.hypot(dx, dz) > 2.2 and me.may_sprint:
+                keys.append("sprint")  # it runs
+            if math.hypot(dx, dz) < reach and abs(yaw) < 12 and abs(pitch) < 15 and me.p["attack_ticks"] >= wait - 1:
                 keys.append(key)
             yield tuple(keys)
             if key in keys:
