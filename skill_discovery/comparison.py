@@ -79,16 +79,18 @@ class Entry:
 _PREDICTOR = (("likelihood-ratio", 1.0), ("hidden-change", 1.0), ("sbd+nms", 1.0))
 _HIDDEN = (("likelihood-ratio", 0.5), ("hidden-change", 2.0), ("sbd+nms", 0.5))
 _ACTIONS, _PICTURE = ("action-change", 1.0), ("frame-difference", 1.0)
+_HEADS = ("both", "buttons")
 _SUM = {"distance": (10, 20), "reach": (2, 4)}
-_WITH_EVENTS = {"event_bonus": (2.0, 6.0), "event_offset": (1, 8)}
+_WITH_EVENTS = {"event_bonus": (2.0, 6.0), "event_offset": (8,)}
 
 ENTRIES: tuple[Entry, ...] = (
     Entry("sbd-published", "sbd-published", "predictor"),
-    Entry("sbd, mended", "sbd", "predictor", {"min_ticks": (10, 20)}),
-    Entry("sbd, mended, + events", "sbd", "predictor", {"min_ticks": (10, 20), "use_events": (True,)}),
-    Entry("sbd+nms", "sbd+nms", "predictor", {"distance": (10, 20), "window": (64, 128)}),
+    Entry("sbd, mended", "sbd", "predictor", {"min_ticks": (10, 20), "heads": _HEADS}),
+    Entry("sbd, mended, + events", "sbd", "predictor",
+          {"heads": _HEADS, "use_events": (True,), "event_offset": (1, 8)}),
+    Entry("sbd+nms", "sbd+nms", "predictor", {"distance": (10, 20), "heads": _HEADS, "entropy": (False, True)}),
     Entry("likelihood-ratio", "likelihood-ratio", "predictor",
-          {"distance": (10, 20), "window": (6, 9, 12), "skip": (0, 2)}),
+          {"distance": (10, 20), "window": (6, 12), "heads": _HEADS}),
     Entry("hidden-change", "hidden-change", "predictor", {"distance": (10, 20), "window": (5, 10, 20, 30)}),
     Entry("event+loss", "event+loss", "predictor",
           {"other": ("sbd+nms", "likelihood-ratio", "hidden-change"), "merge": (10, 20), "offset": (1, 8)}),
