@@ -17,6 +17,7 @@ from jarvis.envs.scripted.goals import Want, wants_of
 from jarvis.envs.scripted.looking import COUNT, Eyes, wrap
 from jarvis.envs.scripted.planner import GROUPS, plan
 from jarvis.envs.scripted.truth import project
+from jarvis.envs.voxel import VoxelEnv
 from jarvis.world.layout import PLAYER
 from jarvis.world.world import World
 
@@ -425,3 +426,17 @@ def test_pauses_have_a_long_tail():
     pauses = np.array([player._overlays._pause() for _ in range(4000)])
     assert 22 <= np.median(pauses) <= 26 and pauses.min() >= 3 and 200 < pauses.max() <= 400
     assert abs(np.std(np.log(pauses)) - 0.9) < 0.1
+
+
+def test_a_world_that_is_not_drawn_plays_the_same():
+    task = Task("t", Goal("chop", Have("oak_log", 3)), StartState(nearby={"oak_log": 4}, nearby_radius=4, time=1000))
+    told = []
+    for draw in (True, False):
+        env = VoxelEnv(width=32, height=32, draw=draw)
+        observation, _ = env.reset(task, 5)
+        player = ScriptedPlayer(task, 5)
+        for _ in range(60):
+            observation, *_, info = env.step(player.act(env.world))
+        told.append((info["inventory"], info["location_stats"], info["life_stats"]))
+        assert observation.pov.any() == draw
+    assert told[0] == told[1]

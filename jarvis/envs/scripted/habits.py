@@ -3,9 +3,17 @@
     Habits.human()   what recordings are made with
     Habits.clean()   straight to the point, for tests and upper bounds
 
-The traps are those a detector of skill boundaries must survive: changes of view that mean nothing, changes of skill
-that cannot be seen, beginnings that two skills share, actions given up, pauses, and durations with a long tail. Skills
-are held out with ``left_out``, worlds by their seeds.
+The traps are those a detector of skill boundaries must survive:
+
+    always there          the same skill on one thing after another: a fine boundary of the log, not a coarse one
+    put_back              the skill changes and the view does not (dig, place, dig at one spot)
+    glances               the view turns and the skill does not; a start at dusk adds a sky that differs by direction
+    tremor, aim_error, key_slips, missteps, hops, wrong_slot, wrong_click
+                          small noise, mistakes and what puts them right
+    idle_share            pauses in the middle, of log-normal length
+    abandon               skills that end without an event
+    pass_by               beginnings that two skills share
+    left_out              skills that are held out; worlds are by their seeds
 """
 
 from __future__ import annotations
