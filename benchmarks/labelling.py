@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from contextlib import suppress
@@ -198,31 +197,25 @@ def memory(folder: Path, hours: float = 2.0, seed: int = 0) -> dict[str, Any]:
     make_video(folder / "long.mp4", frames, generator(seed, "long"))
     model, out = tiny_model(folder), folder / "out"
     shutil.rmtree(out, ignore_errors=True)
-    samples = []
+    samples: list[int] = []
     run = start(folder / "long.mp4", model, out)
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(1.0):
-            if sum(begun(out).values()):
-                sizes = tree_bytes(run.pid)
-                samples.append((sum(sizes.values()), max(sizes.values(), default=0)))
-
-    watching = threading.Thread(target=watch)
-    watching.start()
     began = time.monotonic()
-    code = run.wait()
-    over.set()
-    watching.join()
-    settled = samples[min(len(samples) // 20 + 5, len(samples) - 1)][0]
+    while run.poll() is None:
+        time.sleep(1.0)
+        if begun(out):
+            samples.append(sum(tree_bytes(run.pid).values()))
+    first = min(len(samples) // 20 + 5, len(samples) - 1)  # by then everything is loaded
+    peak = max(samples[first:])
     return {
         "frames": frames,
-        "exit_code": code,
+        "exit_code": run.returncode,
         "seconds": round(time.monotonic() - began, 1),
-        "settled_mb": round(settled / 1e6, 1),
-        "peak_mb": round(max(total for total, _ in samples) / 1e6, 1),
-        "growth_mb": round((max(total for total, _ in samples) - settled) / 1e6, 1),
-        "every_tenth_mb": [round(samples[len(samples) * part // 10][0] / 1e6, 1) for part in range(10)],
+        "settled_mb": round(samples[first] / 1e6, 1),
+        "peak_mb": round(peak / 1e6, 1),
+        "growth_mb": round((peak - samples[first]) / 1e6, 1),
+        "peak_at": round(samples.index(peak) / len(samples), 3),
+        "peak_before_mb": round(max(samples[:first]) / 1e6, 1),
+        "every_tenth_mb": [round(samples[len(samples) * part // 10] / 1e6, 1) for part in range(10)],
     }
 
 

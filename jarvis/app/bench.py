@@ -16,6 +16,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any
@@ -82,9 +83,12 @@ class Bench:
     """One model and the decoders that feed it. Clips take turns: whoever waits for frames lets the next one compute."""
 
     def __init__(self, request: LabelRequest) -> None:
-        import pyarrow.parquet  # noqa: F401 - now, because later it would look as if memory grew
+        import pyarrow as pa
+        import pyarrow.parquet
 
         import idm
+
+        pa.array(np.zeros(1))  # what this loads by itself (pandas, if it is there) shall not look like growing memory
 
         self.request = request
         self.dataset = Dataset.open(request.out)
@@ -207,8 +211,8 @@ class Bench:
 
     def _note(self, what: str, **more: Any) -> None:
         line = json.dumps({"time": round(time.time(), 3), "event": what, **more}) + "\n"
-        # NOTE: a log and not the truth, so that it is not worth waiting for the disk.
-        with open(self.dataset.folder / self.request.log, "a", encoding="utf-8") as file:
+        # NOTE: a log and not the truth, so that it is not worth waiting for the disk, nor ending for a full one.
+        with suppress(OSError), open(self.dataset.folder / self.request.log, "a", encoding="utf-8") as file:
             file.write(line)
 
     def _watch(self) -> None:
