@@ -82,8 +82,9 @@ def decode(output: dict[str, Tensor], camera: CameraBins, interpolate: bool) -> 
     """Log-probabilities (n, 20, 2) and (n, 2, bins) as labels.
 
     The more probable class of each button. The camera is the centre of the most probable bin; with `interpolate`, for
-    networks trained to give angles between two bins a share of both, it is the mean over that bin and its neighbours,
-    and the confidence their probability.
+    networks trained to give angles between two bins a share of both, it is the mean of the whole distribution, which
+    has the least squared error where the network hesitates between two turns. Its confidence is then the probability of
+    the three bins around that.
     """
     buttons = output["buttons_logp"].exp()
     chosen = buttons.argmax(-1)
@@ -92,10 +93,10 @@ def decode(output: dict[str, Tensor], camera: CameraBins, interpolate: bool) -> 
     best = axes.argmax(-1)
     centres = torch.tensor(camera.centres, dtype=torch.float32, device=axes.device)
     if interpolate:
-        near = (torch.arange(camera.num_bins, device=axes.device) - best[..., None]).abs() <= 1
-        kept = axes * near
-        certain = kept.sum(-1)
-        degrees = (kept * centres).sum(-1) / certain
+        degrees = (axes * centres).sum(-1)
+        nearest = (degrees[..., None] - centres).abs().argmin(-1)
+        near = (torch.arange(camera.num_bins, device=axes.device) - nearest[..., None]).abs() <= 1
+        certain = (axes * near).sum(-1)
     else:
         certain, degrees = axes.gather(-1, best[..., None])[..., 0], centres[best]
     all_buttons = np.zeros((len(chosen), len(BUTTONS)), np.uint8)

@@ -158,8 +158,9 @@ def test_angles_between_bins_are_interpolated():
     rough, fine = (decode(output, VPT_CAMERA, interpolate) for interpolate in (False, True))
     np.testing.assert_allclose(rough.camera, [[0, 0]], atol=1e-5)
     np.testing.assert_allclose(rough.confidence[0, -2:], [0.5, 0.5], atol=1e-5)
-    np.testing.assert_allclose(fine.camera, [[VPT_CAMERA.centres[6] / 3, 0]], atol=1e-4)
-    np.testing.assert_allclose(fine.confidence[0, -2:], [0.75, 0.5], atol=1e-4)
+    # pitch: a quarter of the first bin down from rest; the bins 4 to 6 are around it
+    np.testing.assert_allclose(fine.camera, [[VPT_CAMERA.centres[6] / 4, VPT_CAMERA.centres[9] / 5]], atol=1e-4)
+    np.testing.assert_allclose(fine.confidence[0, -2:], [0.75, 0.0], atol=1e-4)  # yaw: between two turns
     assert rough.buttons[0].tolist() == [1] * 20 + [0] * 3 and rough.confidence[0, 0] == pytest.approx(0.75)
 
 
