@@ -129,7 +129,7 @@ def _atomic() -> Suite:
 
 def _smoke() -> Suite:
     names = ("mine_oak_log-easy", "craft_oak_planks-easy", "kill_chicken-easy", "place_torch-easy", "eat_bread-easy")
-    tasks = {name: replace(get(name), max_ticks=120) for name in names}
+    tasks = {name: replace(get(name), max_ticks=240) for name in names}
     return Suite("smoke", tasks, 1, groups={name: family_of(name) for name in names})
 
 

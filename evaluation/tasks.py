@@ -27,7 +27,7 @@ from jarvis.core.tasks import Task
 
 __all__ = ["CRAFTER_ACHIEVEMENTS", "DIAMOND_MILESTONES", "VERSION", "get", "matching", "names"]
 
-VERSION = 1  # of every task's meaning
+VERSION = 2  # of every task's meaning
 
 LOGS = "birch_log|oak_log|spruce_log"
 PLANKS = "birch_planks|oak_planks|spruce_planks"

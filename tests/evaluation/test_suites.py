@@ -184,10 +184,10 @@ def test_people_talk_like_that():
 
 def test_no_task_changes_unnoticed():
     # whoever changes a task, a start, a limit or a wording changes what results mean: raise tasks.VERSION with these
-    assert VERSION == 1
+    assert VERSION == 2
     assert {name: get_suite(name).digest for name in SUITES} == {
-        "smoke": "140fc34e3c2f1e2e",
-        "atomic": "583a6d91b66a0e13",
+        "smoke": "acf8316af8c28d3c",
+        "atomic": "d2cabfdb23e47152",
         "tech_tree": "4f8c98817a34b2ac",
         "craft_diamond": "861625585772a129",
         "crafter": "6d3ba65521e3c1e3",
