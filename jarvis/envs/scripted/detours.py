@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import best_tool, break_block, look_at_block, place_block
-from jarvis.envs.scripted.paths import AT
+from jarvis.envs.scripted.paths import AT, cell_class
 from jarvis.envs.scripted.screens import close, move_to, open_inventory
 from jarvis.envs.scripted.seeking import glance, surface
 from jarvis.envs.scripted.steering import walk_to
@@ -81,7 +81,10 @@ def stroll(me: ScriptedPlayer) -> Skill:
     angle = float(me.random.uniform(-math.pi, math.pi))
     far = float(me.random.uniform(5, 12))
     tx, tz = x + round(far * math.cos(angle)), z + round(far * math.sin(angle))
-    return (yield from walk_to(me, (tx, surface(me, tx, tz), tz), AT, 2, 3, most=1200, tries=1))
+    ty = surface(me, tx, tz)
+    if cell_class(me.grid, tx, ty, tz) == 2:
+        return (yield from look_about(me))
+    return (yield from walk_to(me, (tx, ty, tz), AT, 2, 3, most=1200, tries=1))
 
 
 DETOURS = {"check inventory": check_bag, "scratch": scratch, "wander": stroll, "look around": look_about}

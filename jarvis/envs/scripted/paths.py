@@ -255,7 +255,13 @@ def search(
     reach_slack = 3 if kind == REACH else slack
     count = _push(heap_f, heap_n, 0, 0.0, here)
     best, best_far, end = here, 1e18, -1
-    quick = dig[grid.blocks[gx & MASK, gz & MASK, min(max(gy, 0), HEIGHT - 1)]] < 30.0
+    # afloat is no place to dig from: only what goes at once, or lies under water itself
+    swim = (
+        dig[grid.blocks[gx & MASK, gz & MASK, min(max(gy, 0), HEIGHT - 1)]] < 10.0
+        or cell_class(grid, gx, gy + 1, gz) == 2
+    )
+    for side in range(4):
+        swim = swim or cell_class(grid, gx + SIDES_X[side], gy, gz + SIDES_Z[side]) == 2
     opened = 0
     moves = np.empty((32, 4))
     while count > 0 and opened < most:
@@ -273,8 +279,7 @@ def search(
             if abs(x - gx) <= slack and abs(z - gz) <= slack and abs(y - gy) <= slack_y:
                 end = node
                 break
-        elif quick or cell_class(grid, x, y, z) != 2:
-            # what takes long is not broken while swimming
+        elif swim or cell_class(grid, x, y, z) != 2:
             fx, fy, fz = gx - x, gy - y, gz - z
             side = abs(fx) + abs(fz)
             if (side == 1 and -1 <= fy <= 2) or (side == 0 and fy == 2):
