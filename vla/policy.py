@@ -82,6 +82,11 @@ class VlaPolicy:
         self.replies = self.resampled = 0
         self._past: list[dict[str, int]] = []
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the pictures it was trained on: best drawn at that size, not brought to it."""
+        return self.backbone.agent.width, self.backbone.agent.height
+
     def reset(
         self,
         goals: Sequence[Goal | None],

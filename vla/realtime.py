@@ -39,7 +39,9 @@ class RealtimePolicy:
     ) -> None:
         """policy: with `reply(observations)`, the actions of a whole reply for each row, or `act` for one at a time."""
         self.policy, self.rate = policy, rate
-        self.looks = getattr(policy, "looks", True)
+        for name in ("looks", "picture_size"):
+            if hasattr(policy, name):
+                setattr(self, name, getattr(policy, name))
         self._clock, self._sleep = clock, sleep
         self._pool = ThreadPoolExecutor(1)
         self._thinking: Future[list[Action]] | None = None

@@ -102,6 +102,11 @@ class OpenAIPolicy:
         self.counts: Counter[str] = Counter()  # replies, retries, and each reason of a retry
         self._rows: list[_Row | None] = []
 
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the pictures that are sent."""
+        return self.width, self.height
+
     def reset(
         self,
         goals: Sequence[Goal | None],

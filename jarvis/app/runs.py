@@ -65,15 +65,6 @@ def play(
     human = config.policy == "human"
     options = {"width": config.width, "height": config.height, **config.env_options}
     options = {name: value for name, value in options.items() if value is not None}
-    asked = {
-        "task": task.to_json(),
-        "env": config.env,
-        "env_options": options,
-        "policy": config.policy,
-        **({"realtime": True} if config.realtime else {}),
-        "episodes": config.episodes,
-        "seed": seed,
-    }
     with ExitStack() as stack:
         interruption = stack.enter_context(Interruption())
         page = None
@@ -89,6 +80,9 @@ def play(
 
                 policy = stack.enter_context(closing(RealtimePolicy(policy)))
             if config.env == "voxel":
+                size = getattr(policy, "picture_size", None)
+                if size is not None and config.width is None and config.height is None:
+                    options = {"width": size[0], "height": size[1], **options}  # as it was trained, not brought to it
                 compile_kernels(say)
             env = make_checked(config.env, options, [task])
         except KeyboardInterrupt:
@@ -99,6 +93,15 @@ def play(
                 stack.enter_context(page.open())
             except OSError as error:
                 raise SettingsError(f"--port {config.port}: {error.strerror}; leave it out for a free one") from None
+        asked = {
+            "task": task.to_json(),
+            "env": config.env,
+            "env_options": options,
+            "policy": config.policy,
+            **({"realtime": True} if config.realtime else {}),
+            "episodes": config.episodes,
+            "seed": seed,
+        }
         try:
             run = RunFolder(config.out or _free_folder(task.name), asked, config.overwrite)
         except FileExistsError as error:

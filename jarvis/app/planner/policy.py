@@ -63,6 +63,9 @@ class PlannedPolicy:
         """planner: makes an object with `next(inventory, stations)`, such as RulePlanner, for a goal."""
         self.policy, self.planner = policy, planner
         self.tries, self.check_every = tries, check_every
+        for name in ("looks", "picture_size"):
+            if hasattr(policy, name):
+                setattr(self, name, getattr(policy, name))
         self.counts: Counter[str] = Counter()
         self._rows: list[_Row] = []
 
