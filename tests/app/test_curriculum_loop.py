@@ -174,6 +174,18 @@ def test_a_killed_run_ends_with_the_same_book_and_the_model_is_not_asked_twice(t
     assert "envgen in crafter" in page and "one step before" in page and "http://" not in page
 
 
+@pytest.mark.parametrize("curriculum", ["fixed", "random"])
+def test_later_cycles_follow_from_earlier_ones_after_a_kill(tmp_path, monkeypatch, curriculum):
+    with ScriptedLLM("formats") as server:  # the first layout is a good one, the others need mending
+        config = small(
+            curriculum=curriculum, steps=128, last=0.0, llm=LLMConfig("live", url=server.url, model=server.model)
+        )
+        whole = learn(config, tmp_path / "whole")
+        killed_run(monkeypatch, config, tmp_path / "killed", after=3)
+        server.requests.clear()
+        assert learn(config, tmp_path / "killed")["book"] == whole["book"] and not server.requests
+
+
 def test_what_became_another_run_is_refused(tmp_path):
     learn(small(curriculum="none", steps=32, cycles=1), tmp_path / "a")
     with pytest.raises(FileExistsError, match="already finished"):

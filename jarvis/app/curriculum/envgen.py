@@ -7,6 +7,7 @@ of the tech tree for the weakest goals within reach.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jarvis.app.curriculum.backends import Backend
@@ -107,9 +108,13 @@ class EnvGen:
         record = {"proposer": "envgen", "cycle": view.cycle, "lessons": len(lessons), "made_offline": missing}
         return Proposals([], lessons, record | answer.record())
 
-    def remember(self, lessons: list[Lesson]) -> None:
-        """What was proposed before a run was resumed."""
-        self._earlier = [lesson.to_json() for lesson in lessons]
+    def state(self) -> dict[str, Any]:
+        """What must be known to go on in a later cycle."""
+        return {"earlier": self._earlier}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The inverse."""
+        self._earlier = list(state["earlier"])
 
 
 class FixedEnvGen(EnvGen):
@@ -128,6 +133,17 @@ class FixedEnvGen(EnvGen):
         if view.cycle == 0:
             return self._first
         return Proposals([], list(self._first.lessons), {"proposer": "fixed", "cycle": view.cycle})
+
+    def state(self) -> dict[str, Any]:
+        """With the first answer."""
+        first = None if self._first is None else [lesson.to_json() for lesson in self._first.lessons]
+        return super().state() | {"first": first}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The inverse; what was asked for it stays in the book."""
+        super().restore(state)
+        if state["first"] is not None:
+            self._first = Proposals([], [Lesson.from_json(lesson) for lesson in state["first"]])
 
 
 def weakest_lessons(view: View, count: int) -> list[Lesson]:

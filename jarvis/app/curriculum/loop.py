@@ -135,7 +135,7 @@ class _Run:
         self.book = Book(folder, self.place)
         self.book.listener = self._heard
         self.llm = LLM(config.llm, folder / "llm", config.budget)
-        self.proposer = None if config.curriculum == "none" else make_proposer(config.curriculum, self.llm)
+        self.proposer: Any = None if config.curriculum == "none" else make_proposer(config.curriculum, self.llm)
         options = dict(config.ppo)
         if "network" in options:
             options["network"] = NetworkConfig(**options["network"])
@@ -165,6 +165,7 @@ class _Run:
             "phase": self.phase, "episodes": self.episodes, "length": self.book.length, "kinds": self.kinds,
             "lessons": [lesson.to_json() for lesson in self.lessons], "happened": self.happened, "novel": self.novel,
             "asked": self.asked, "unlocked": self.unlocked,
+            "proposer": self.proposer.state() if hasattr(self.proposer, "state") else None,
         }  # fmt: skip
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -174,9 +175,8 @@ class _Run:
         self.happened, self.novel = list(state["happened"]), list(state["novel"])
         self.kinds, self.unlocked = list(state["kinds"]), list(state["unlocked"])
         self.book.replay(state["length"])
-        remember = getattr(self.proposer, "remember", None)
-        if remember is not None and self.lessons:
-            remember(list(self.lessons))
+        if state["proposer"] is not None:
+            self.proposer.restore(state["proposer"])
 
     def begin(self) -> None:
         """Goals that are there from the beginning: Crafter's, which are one game, and those that nobody proposes."""
