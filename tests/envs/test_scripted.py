@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,6 +138,19 @@ def test_a_look_is_smooth_counted_and_arrives():
     peak = int(np.argmax(turns))
     assert 0 < peak < 8 and max(turns) <= 25.3
     assert turns[0] < turns[peak] / 2
+
+
+def test_a_new_target_in_mid_turn_is_no_jolt():
+    p = np.zeros(1, PLAYER)[0]
+    eyes = Eyes(Habits.clean(), np.random.default_rng(1))
+    turns = []
+    for tick in range(24):
+        eyes.face(60.0 if tick < 6 else -100.0, 0.0)
+        turns.append(eyes.step(p)[1])
+        p["yaw"] = wrap(float(p["yaw"]) + turns[-1])
+    # at the sixth tick the first turn is nearly done; the second begins as slowly as the first did
+    assert abs(turns[6]) < 4.0 and abs(wrap(float(p["yaw"]) + 100.0)) < 0.3
+    assert max(abs(b - a) for a, b in pairwise(turns)) < 13.0
 
 
 def test_a_point_ahead_is_in_the_middle_of_the_picture():

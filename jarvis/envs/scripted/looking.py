@@ -45,6 +45,7 @@ class Eyes:
         self._point: tuple[float, float, float] | None = None
         self._angles: tuple[float, float] | None = None
         self._length = self._done = 0  # ticks of the jump under way
+        self._left = 0.0  # degrees that the jump under way should still have to go
         self._miss = (0.0, 0.0)  # yaw, pitch by which it will end beside the target
         self._rest = [0.0, 0.0]  # yaw, pitch not yet turned, less than a count
         self.speed = 1.0  # below 1: leisurely
@@ -79,12 +80,13 @@ class Eyes:
         size = math.hypot(yaw, pitch)
         if size == 0.0:
             return 0.0, 0.0
-        if self._length == 0 and size > PURSUIT:
-            self._begin(yaw, pitch, size)
+        if size > PURSUIT and (self._length == 0 or size > self._left + PURSUIT):
+            self._begin(yaw, pitch, size)  # anew, if the target is another one
         if self._length:
             before, now = smooth(self._done / self._length), smooth((self._done + 1) / self._length)
             share = (now - before) / max(1e-6, 1.0 - before)
             turn_yaw, turn_pitch = (yaw + self._miss[0]) * share, (pitch + self._miss[1]) * share
+            self._left = size * (1.0 - share)
             self._done += 1
             if self._done >= self._length:
                 self._length = 0
