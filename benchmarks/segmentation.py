@@ -34,7 +34,7 @@ from jarvis.core.tasks import Task
 from jarvis.envs.scripted.planner import GROUPS
 from jarvis.training import checkpoints
 from skill_discovery.clips import PlayClip, find_clips
-from skill_discovery.comparison import ENTRIES, Corpus, Entry, difference, judge, markdown, tune
+from skill_discovery.comparison import ENTRIES, Corpus, Entry, difference, judge, markdown, tune, untuned
 from skill_discovery.evidence import gather, read_evidence, write_evidence
 from skill_discovery.foundation import small, train
 from skill_discovery.learned import fit
@@ -217,7 +217,7 @@ def corpus(out: Path, part: str, label: str) -> Corpus | None:
 
 
 def learned_entries(fitted: Corpus) -> list[Entry]:
-    """Criteria learnt on the training part: with everything, without the predictor, and with nothing but it."""
+    """Criteria learnt on the training part: with everything, and with some of it left out."""
     predictor = ("likelihood-ratio", "hidden-change", "sbd+nms")
     others = ("action-change", "frame-difference")
     entries = []
@@ -225,7 +225,7 @@ def learned_entries(fitted: Corpus) -> list[Entry]:
         ("learned: everything", (*predictor, *others), True),
         ("learned: without the predictor", others, True),
         ("learned: without events", (*predictor, *others), False),
-        ("learned: the predictor alone", predictor, False),
+        ("learned: losses, states, screens", predictor, False),
     ):
         options = fit(fitted.evidences, fitted.truths, curves, events)
         choices = {key: (value,) for key, value in options.items()} | {"distance": (10, 20)}
@@ -260,6 +260,16 @@ def compare(out: Path, label: str, tests: Sequence[str], entries: Sequence[Entry
         text += [markdown(rows, best)]
         results += [row.to_json() | {"best_minus_this": difference(best, row)} for row in rows]
     return text, results
+
+
+def compare_by_length(out: Path, part: str, mean_ticks: float = 100.0) -> str:
+    """Thresholds that no label chose: segments of five seconds on average, decided before anything was scored."""
+    validation, found = corpus(out, "validation-traps", "full"), corpus(out, part, "full")
+    assert validation is not None and found is not None
+    chosen = ("sbd-published", "sbd, mended", "sbd+nms", "likelihood-ratio", "hidden-change", "action-cpd",
+              "action-change", "colour-cpd", "frame-difference", "uniform, true mean")  # fmt: skip
+    entries = [entry for entry in ENTRIES if entry.name in chosen]
+    return markdown([judge(entry.name, untuned(entry, validation, mean_ticks), found) for entry in entries])
 
 
 def ablate(out: Path, part: str) -> str:
@@ -324,6 +334,7 @@ def score_all(out: Path) -> None:
         if (out / "evidence" / label / "validation-traps").is_dir():
             more, values = compare(out, label, TESTS, [*learned, *ENTRIES])
             text, results = text + more, results + values
+    text += ["### Thresholds by length, test-traps\n", compare_by_length(out, "test-traps")]
     text += ["### Ablations, test-traps\n", ablate(out, "test-traps")]
     atomic_write(out / "table.md", "\n".join(text))
     write_json(out / "results.json", results)

@@ -35,7 +35,7 @@ from skill_discovery.metrics import (
 )
 from skill_discovery.thresholds import Threshold, by_length, by_validation
 
-__all__ = ["ENTRIES", "Corpus", "Entry", "Row", "difference", "judge", "markdown", "tune"]
+__all__ = ["ENTRIES", "Corpus", "Entry", "Row", "difference", "judge", "markdown", "tune", "untuned"]
 
 TOLERANCES = (5, 10, 20)  # ticks: a quarter, half and a whole second
 MAIN = 10
