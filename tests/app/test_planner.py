@@ -161,7 +161,9 @@ def _transcript(path, carried, text):
     return path
 
 
-def test_by_its_name():
+def test_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert planned("noop@none").planner(PICKAXE).llm.config.mode == "none"
     policy = planned("scripted")
     policy.reset([Goal("x", Count("craft_item", "stick", 1))], seeds=[0])
     with pytest.raises(Exception, match="cannot be looked at"):

@@ -319,3 +319,10 @@ def test_a_plain_tokenizer_gets_jarvis_vlas_tokens_in_their_order():
     assert codec.begin == 100 + 178
     assert codec.null_ids == [100 + number for number in (178, 219, 240, 179)]
     assert add_action_tokens(backbone) == 0
+
+
+def test_half_precision_trains_and_full_precision_is_written(tmp_path):
+    folder = post_train(config(precision="bf16", steps=2), [steps(tmp_path / "a")], tmp_path / "run", device="cpu")
+    weights = Backbone.load(folder).model.state_dict()
+    assert {value.dtype for value in weights.values()} == {torch.float32}
+    assert not torch.equal(weights["lm_head.weight"], tiny().model.lm_head.weight)

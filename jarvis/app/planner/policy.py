@@ -31,6 +31,7 @@ CHECK_EVERY = 5  # ticks between two looks at the inventory
 TRIES = 2  # of one instruction before it is given up for a while
 AWAY = 100  # ticks of walking elsewhere then
 ELSEWHERE = "walk to another place"
+MOST_CALLS = 1000  # of a language model
 
 
 @dataclass
@@ -178,15 +179,18 @@ def _stations(env: Any) -> list[str]:
 
 
 def planned(spec: str, **options: Any) -> PlannedPolicy:
-    """A planner over the policy that a SPEC names: SPEC, or SPEC@LLM with what `--llm` takes for a language model."""
+    """A planner over the policy that a SPEC names: SPEC, or SPEC@LLM with what `--llm` takes for a language model.
+
+    What the model said is kept in runs/planner and not asked again in the same run; after 1000 calls the rules go on.
+    """
     from jarvis.app.policies import load_policy
 
     spec, _, model = spec.partition("@")
     policy = load_policy(spec, **options)
     if not model:
         return PlannedPolicy(policy)
-    from jarvis.app.curriculum.llm import LLM, parse_llm
+    from jarvis.app.curriculum.llm import LLM, Budget, parse_llm
     from jarvis.app.planner.llm import LLMPlanner
 
-    llm = LLM(parse_llm(model))
+    llm = LLM(parse_llm(model), "runs/planner", Budget(calls=MOST_CALLS))
     return PlannedPolicy(policy, lambda goal: LLMPlanner(goal, llm))
