@@ -113,8 +113,7 @@ def label(variant: str, size: str, device: str, frames: int, answers: Path) -> d
     import torch
 
     from idm.labels import Labeler
-    from idm.loading import prepare
-    from jarvis.vpt import build
+    from jarvis.vpt import build, prepare
 
     config = configs(size)["idm"]
     network = build(config, seed=0).trainable(False)
@@ -176,16 +175,11 @@ def step(name: str, variant: str, size: str, device: str, steps: int) -> dict[st
     """One frame at a time through a policy."""
     import torch
 
-    from jarvis.vpt import build, cast_products
+    from jarvis.vpt import build, prepare
 
     config = configs(size)["policies"][name]
     policy = build(config, seed=0).trainable(False)
-    if variant == "bfloat16":
-        cast_products(policy, torch.bfloat16)
-        policy = policy.to(memory_format=torch.channels_last)
-    elif variant == "float32":
-        policy = policy.to(memory_format=torch.channels_last)
-    policy = policy.to(device)
+    policy = policy.to(device) if variant == "eager" else prepare(policy, device, variant)
     video, state, first = clip(steps), policy.initial_state(1), np.zeros((1, 1), bool)
     seconds, cpu = [], []
     with torch.inference_mode():

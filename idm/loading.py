@@ -85,16 +85,20 @@ def load(
 ) -> Labeler:
     """A model ready to label.
 
-    device: "cpu", "cuda", ...; None takes a GPU if there is one. precision: float32, bfloat16, or auto: the faster of
-    the two that the device computes natively; the motion network is always float32. compiled: through torch.compile.
+    device: "cpu", "cuda", ...; None takes a GPU if there is one. precision and compiled: see `jarvis.vpt.prepare`; the
+    motion network always computes in float32.
     """
     import torch
 
     from idm.labels import Labeler
+    from jarvis.vpt import VPTIDM, prepare
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    network = load_network(spec)
-    network = prepare(network, device, precision, compiled)
+    network: Any = load_network(spec)
+    if isinstance(network, VPTIDM):
+        network = prepare(network, device, precision, compiled)
+    else:
+        network = network.to(device)
     return Labeler(network, device=device, chunk=chunk, exact_edges=exact_edges)
 
 
@@ -132,44 +136,6 @@ def load_network(spec: str = "default") -> Network:
     except (SafetensorError, OSError, RuntimeError) as error:
         raise FormatError(f"{folder}/model.safetensors: {str(error).splitlines()[0]}") from None
     return model.trainable(False)
-
-
-def prepare(network: Any, device: str, precision: str = "auto", compiled: bool = False) -> Network:
-    """Puts a network where it shall label, in the form that is fastest there."""
-    import torch
-
-    from jarvis.vpt import VPTIDM, cast_products, fast_convolutions
-
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise FormatError(f"precision {precision!r}, expected auto, float32 or bfloat16")
-    if isinstance(network, VPTIDM):
-        kind = torch.device(device).type
-        if precision == "auto":
-            native = torch.cuda.is_bf16_supported() if kind == "cuda" else _cpu_has_bfloat16()
-            precision = "bfloat16" if native else "float32"
-        if precision == "bfloat16":
-            cast_products(network, torch.bfloat16)
-        elif kind == "cpu":
-            fast_convolutions(network)
-        network = network.to(device)
-        if precision == "bfloat16" or kind == "cuda":
-            network = network.to(memory_format=torch.channels_last)
-        if kind == "cuda":
-            network.frames_per_chunk = 64
-        if compiled:
-            network.net.img_process.compile(dynamic=True)
-        return network
-    network = network.to(device)
-    if compiled:
-        network.compile(dynamic=True)
-    return network
-
-
-def _cpu_has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 natively."""
-    import torch
-
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def write_network(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from jarvis.vpt.networks import VPTIDM, VPTPolicy
     from jarvis.vpt.pixels import cursor_position, draw_cursor, resize
     from jarvis.vpt.sampling import entropy, kl_divergence, log_probability, sample
+    from jarvis.vpt.speed import prepare
     from jarvis.vpt.transformer import PolicyState
     from jarvis.vpt.winograd import fast_convolutions
 
@@ -46,6 +47,7 @@ _MODULES = {
     "networks": "VPTIDM VPTPolicy",
     "pixels": "cursor_position draw_cursor resize",
     "sampling": "entropy kl_divergence log_probability sample",
+    "speed": "prepare",
     "transformer": "PolicyState",
     "winograd": "fast_convolutions",
 }
