@@ -319,4 +319,4 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise FormatError(f"{path}: no labels can be read from it: {reason}") from None
+        raise FormatError(f"{path}: no labels can be read from it: {reason}; delete it and label again") from None

@@ -321,7 +321,7 @@ def label_here(folder, tiny, out):
 
 
 @pytest.mark.parametrize(
-    ("count", "kills", "work_seconds"), [(40, 2, 0.1), pytest.param(1000, 50, 1.5, marks=pytest.mark.slow)]
+    ("count", "kills", "work_seconds"), [(40, 2, 0.1), pytest.param(300, 10, 1.0, marks=pytest.mark.slow)]
 )
 def test_killed_and_terminated_runs_lose_and_repeat_nothing(count, kills, work_seconds, tiny, tmp_path):
     for number in range(count):
