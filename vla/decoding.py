@@ -45,7 +45,6 @@ class Speaker:
         with torch.inference_mode():
             self._feed([(prefix.ids, prefix.positions) for prefix in prefixes])
         self._prefix = self._valid.shape[1]
-        self._starts = np.array([prefix.positions.max(initial=-1) + 1 for prefix in prefixes])
 
     def speak(
         self,

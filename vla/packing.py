@@ -10,7 +10,7 @@ only these are learnt. What is too long is refused, never cut: a cut answer teac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,6 +151,7 @@ class Packed:
     segments: np.ndarray  # (rows, width) int64: which example of the row, -1 for padding
     targets: np.ndarray  # (rows, width) int64: the id that comes next, -100 where it is not learnt
     frames: list[np.ndarray]  # in the order in which the rows show them
+    frames_of: list[int]  # how many of them each row shows
 
     @property
     def tokens(self) -> int:
@@ -161,6 +162,16 @@ class Packed:
     def learnt(self) -> int:
         """Tokens that count."""
         return int((self.targets != -100).sum())
+
+    def parts(self, rows: int) -> Iterator[Packed]:
+        """So many rows at a time."""
+        for first in range(0, len(self.ids), rows):
+            rest = slice(first, first + rows)
+            before, count = sum(self.frames_of[:first]), sum(self.frames_of[rest])
+            yield Packed(
+                self.ids[rest], self.positions[:, rest], self.pictures[rest], self.segments[rest], self.targets[rest],
+                self.frames[before : before + count], self.frames_of[rest],
+            )  # fmt: skip
 
 
 def pack(examples: Sequence[Example], max_tokens: int) -> Packed:
@@ -197,7 +208,8 @@ def pack(examples: Sequence[Example], max_tokens: int) -> Packed:
             targets[row, start : stop - 1] = after
             start = stop
     frames = [frame for members in rows for example in members for frame in example.frames]
-    return Packed(ids, positions, pictures, segments, targets, frames)
+    frames_of = [sum(len(example.frames) for example in members) for members in rows]
+    return Packed(ids, positions, pictures, segments, targets, frames, frames_of)
 
 
 def attention(segments: Any) -> Any:

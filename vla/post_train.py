@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,7 @@ class PostTraining:
     steps: int = 1000
     batch: int = 16  # examples a step, over all processes
     max_tokens: int = 2048  # of a packed row
+    rows: int = 0  # packed rows that go through the model at once, their gradients summed up; 0: all of a step
     optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(rate=5e-6, warmup=200, betas=(0.9, 0.95), decay=0.0)
     )
@@ -81,7 +82,7 @@ def _recipes() -> dict[str, PostTraining]:
     paper = OptimizerConfig(rate=5e-6, warmup=200, betas=(0.9, 0.95), decay=0.0)
     seven = PostTraining(
         model="CraftJarvis/JarvisVLA-Qwen2-VL-7B", codec="jarvisvla-v1", optimizer=paper, precision="bf16",
-        checkpointing=True, batch=256, max_tokens=4096, augment=True, save_every=1600,
+        checkpointing=True, batch=256, max_tokens=4096, rows=1, augment=True, save_every=1600,
     )  # fmt: skip
     return {
         # a laptop: minutes a stage on two cores
@@ -89,13 +90,15 @@ def _recipes() -> dict[str, PostTraining]:
         "tiny-vision": PostTraining("vision", optimizer=fast, batch=16, steps=2000, max_tokens=1024),
         "tiny-trajectories": PostTraining("trajectories", optimizer=fast, batch=16, steps=4000, max_tokens=1024),
         # one GPU: hours
-        "small-language": PostTraining("language", "small", optimizer=steady, batch=128, steps=5000, precision="bf16"),
+        "small-language": PostTraining(
+            "language", "small", optimizer=steady, batch=128, steps=5000, rows=4, precision="bf16"
+        ),
         "small-vision": PostTraining(
-            "vision", "small", optimizer=steady, batch=128, steps=20_000, max_tokens=4096, precision="bf16"
+            "vision", "small", optimizer=steady, batch=128, steps=20_000, max_tokens=4096, rows=4, precision="bf16"
         ),
         "small-trajectories": PostTraining(
             "trajectories", "small", optimizer=steady, batch=256, steps=50_000, max_tokens=4096, precision="bf16",
-            augment=True, history=1,
+            rows=4, augment=True, history=1,
         ),
         # the paper's: 32 GPUs, one epoch; the vision tower rests but in the second stage
         "7b-language": replace(seven, stage="language", trains=("language",), steps=1080, max_tokens=3584),
@@ -257,19 +260,19 @@ def post_train(
             random = generator(config.seed, "augment", step, number) if config.augment else None
             chosen.append(examples.augmented(number, random))
         packed = pack(chosen, config.max_tokens)
-        with accelerator.autocast():
-            loss = model(packed)
-        facts = optimizer.step(loss)
+        losses: list[float] = []  # of the parts of the batch
+        facts = optimizer.step(_losses(model, packed, config.rows or len(packed.ids), accelerator, losses))
         tokens += packed.tokens
+        mean = sum(losses) / len(losses)
         if should_log(step):
             seconds = time.perf_counter() - began
             log.write(
-                step, loss=loss.item(), **facts, tokens=packed.tokens, learnt=packed.learnt / packed.tokens,
+                step, loss=mean, **facts, tokens=packed.tokens, learnt=packed.learnt / packed.tokens,
                 filled=packed.tokens / packed.ids.size, tokens_per_second=tokens / seconds,
             )  # fmt: skip
             tokens, began = 0, time.perf_counter()
         if should_save(step) and accelerator.is_main_process:
-            facts_of_run = {"step": step + 1, "loss": loss.item(), "trained": trained}
+            facts_of_run = {"step": step + 1, "loss": mean, "trained": trained}
             training.save(out, step + 1, lambda to, told=facts_of_run: _write(to, backbone, config, samples, told),
                           model, parts)  # fmt: skip
         if stop_after is not None and step + 1 - start >= stop_after:
@@ -279,6 +282,16 @@ def post_train(
         torch.cuda.empty_cache()
     last = training.latest(out)
     return last if last is not None else out
+
+
+def _losses(model: Any, packed: Packed, rows: int, accelerator: Any, losses: list[float]) -> Iterator[torch.Tensor]:
+    """The loss of so many rows at a time, weighted so that their mean is that of all tokens; told in `losses`, too."""
+    parts = list(packed.parts(rows))
+    for part in parts:
+        with accelerator.autocast():
+            loss = model(part) * (part.learnt * len(parts) / packed.learnt)
+        losses.append(loss.item())
+        yield loss
 
 
 def _claim(out: Path, config: PostTraining, samples: Samples, trained: Mapping[str, int]) -> None:
@@ -308,10 +321,10 @@ def _write(folder: Path, backbone: Backbone, config: PostTraining, samples: Samp
         backbone.save(folder)
     sources = "\n".join(f"- {path}" for path in samples.paths)
     trained = ", ".join(f"{count:,} of {group}" for group, count in facts["trained"].items())
-    loss = facts["loss"] if math.isfinite(facts["loss"]) else "not a number"
+    loss = f"{facts['loss']:.4g}" if math.isfinite(facts["loss"]) else "not a number"
     (folder / "card.md").write_text(
         f"# A vision-language-action model\n\nStage {config.stage}, {facts['step']} of {config.steps} steps of "
-        f"{config.batch} samples, loss {loss:.4g} at the last.\n"
+        f"{config.batch} samples, loss {loss} at the last.\n"
         f"Began with {config.model}; parameters trained: {trained}.\n"
         f"Codec {config.codec}, history {config.history}, chunk {config.chunk}, seed {config.seed}.\n\n"
         f"Data, {len(samples)} samples:\n{sources}\n\nPlay with: jarvis play --policy FOLDER --task NAME\n",
