@@ -165,14 +165,17 @@ def test_the_page_in_a_browser(recording, browser, tmp_path):
     body.send_keys(Keys.ARROW_RIGHT)
     assert text("inventory") == "stone1"
     # the picture of the tick is the one that is shown
-    until(browser, "!video.seeking && video.readyState >= 2")
-    shown = browser.execute_script(
-        "const c = document.createElement('canvas'); c.width = 160; c.height = 96; const g = c.getContext('2d');"
-        "g.drawImage(video, 0, 0); return Array.from(g.getImageData(0, 0, 160, 96).data)"
-    )
     with open_video(recording.video) as video:
-        errors = [np.abs(np.reshape(shown, (96, 160, 4))[..., :3] - frame).mean() for frame in video.frames()]
-    assert int(np.argmin(errors)) == 26
+        frames = np.stack(list(video.frames())).astype(int)
+    deadline, nearest = time.monotonic() + 20, -1
+    while nearest != 26 and time.monotonic() < deadline:  # a busy browser shows it late
+        shown = browser.execute_script(
+            "const c = document.createElement('canvas'); c.width = 160; c.height = 96; const g = c.getContext('2d');"
+            "g.drawImage(video, 0, 0); return Array.from(g.getImageData(0, 0, 160, 96).data)"
+        )
+        picture = np.reshape(shown, (96, 160, 4))[..., :3]
+        nearest = int(np.abs(picture - frames).mean(axis=(1, 2, 3)).argmin())
+    assert nearest == 26
     # a click on the timeline seeks; what lies over the picture is drawn
     timeline = browser.find_element(By.ID, "timeline")
     from selenium.webdriver import ActionChains
