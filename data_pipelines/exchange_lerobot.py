@@ -28,6 +28,7 @@ from data_pipelines.datasets import Dataset
 from data_pipelines.exchange import Exchange
 from data_pipelines.exchange_vpt import write_video
 from data_pipelines.labels import CONFIDENCES, ClipFacts, ClipLabels
+from data_pipelines.lerobot_checks import VERSION, lerobot_problems
 from data_pipelines.video import TICK_RATE, VideoInfo, open_video
 from jarvis.core.actions import BUTTONS
 from jarvis.core.errors import FormatError
@@ -36,7 +37,6 @@ from jarvis.core.segments import Segment
 
 __all__ = ["ACTION_NAMES", "read", "write"]
 
-VERSION = "v3.0"
 IMAGE = "observation.image"
 ACTION_NAMES = (*BUTTONS, "camera.pitch", "camera.yaw")
 NO_TASK = "play Minecraft"
@@ -73,6 +73,8 @@ def write(dataset: Dataset, out: Path, exchange: Exchange, lerobot: str = "0.4")
             exchange.took(facts.name, len(labels))
     if episodes.rows:
         episodes.finish()
+        if problems := lerobot_problems(out):
+            raise FormatError(f"{dataset.folder}: the export is not sound: {problems[0]}")
 
 
 class _Episodes:

@@ -6,10 +6,12 @@ import json
 import os
 import pickle
 import re
+import shutil
 import tarfile
 
 import numpy as np
 import odd_videos
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -19,8 +21,10 @@ from data_pipelines.exchange import export_to, import_from
 from data_pipelines.exchange_lerobot import ACTION_NAMES
 from data_pipelines.exchange_minestudio import unpickle
 from data_pipelines.labels import ClipFacts, ClipLabels
+from data_pipelines.lerobot_checks import lerobot_problems
 from data_pipelines.resampling import resample
 from data_pipelines.video import open_video
+from jarvis.app.cli import main
 from jarvis.core.errors import FormatError, UnknownNameError
 from jarvis.core.random_streams import generator
 
@@ -250,6 +254,62 @@ def test_other_lerobot_datasets_are_refused(dataset, tmp_path, change, words):
     except FormatError as error:
         reasons = {"": str(error)}
     assert reasons and all(re.search(words, reason) for reason in reasons.values())
+
+
+def changed_table(path, change):
+    table = change(pq.read_table(path, partitioning=None))
+    pq.write_table(table, path)
+
+
+def move(table):
+    column = "videos/observation.image/from_timestamp"
+    values = [value + 0.02 for value in table[column].to_pylist()]
+    return table.set_column(table.column_names.index(column), column, pa.array(values))
+
+
+def late(table):
+    values = table["timestamp"].to_numpy() + np.float32(0.01)
+    return table.set_column(table.column_names.index("timestamp"), "timestamp", pa.array(values))
+
+
+DATA, META = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"
+MISTAKES = {
+    "sentences that are no index": (
+        lambda out: changed_table(out / "meta/tasks.parquet", lambda table: table.replace_schema_metadata(None)),
+        "not the index"),
+    "a column too many": (
+        lambda out: changed_table(out / DATA, lambda table: table.append_column("x", table["index"])),
+        "column x is not among"),
+    "a column missing": (
+        lambda out: changed_table(out / DATA, lambda table: table.drop_columns(["action"])), "action is missing"),
+    "times that are late": (lambda out: changed_table(out / DATA, late), "timestamp does not count"),
+    "videos that begin elsewhere": (lambda out: changed_table(out / META, move), "no frame at"),
+    "rows missing": (lambda out: changed_table(out / DATA, lambda table: table.slice(0, 150)), "150 rows"),
+    "an episode missing": (lambda out: changed_table(out / META, lambda table: table.slice(0, 1)), "1 rows"),
+    "a file cut short": (lambda out: (out / DATA).write_bytes((out / DATA).read_bytes()[:500]), "cannot be read"),
+    "an old version": (
+        lambda out: (out / "meta/info.json").write_text((out / "meta/info.json").read_text().replace("v3.0", "v2.1")),
+        "not of a LeRobotDataset"),
+    "a video missing": (
+        lambda out: (out / "videos/observation.image/chunk-000/file-001.mp4").unlink(), "no such file"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sound(dataset, tmp_path_factory):
+    return exported(dataset, "lerobot", tmp_path_factory.mktemp("sound") / "lerobot", lerobot="0.6")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_of_lerobot_datasets_are_told(sound, mistake, tmp_path):
+    assert lerobot_problems(sound) == []
+    out = tmp_path / "lerobot"
+    shutil.copytree(sound, out)
+    change, words = MISTAKES[mistake]
+    change(out)
+    problems = lerobot_problems(out)
+    assert any(words in problem for problem in problems), problems
+    assert main(["data", "validate", str(out)]) == 1 and main(["data", "validate", str(sound)]) == 0
 
 
 def test_unknown_formats_are_named(dataset, tmp_path):

@@ -35,11 +35,19 @@ def data_validate(
 ) -> int:
     """Read every recording or clip, and tell which are damaged.
 
+    The folder of a LeRobotDataset is checked as a whole, more strictly than its own loader does.
     Exit code 3 if some are to be put aside, 1 if all are. With --json: a line for each of them.
     """
     from data_pipelines.inspection import examine
+    from data_pipelines.lerobot_checks import lerobot_problems
 
     say = to_log if as_json else to_person
+    if (path / "meta" / "info.json").is_file():
+        problems = lerobot_problems(path)
+        for problem in problems:
+            print_json({"name": path.name, "ok": False, "reason": problem}) if as_json else print(problem, flush=True)
+        say(f"{path}: a LeRobotDataset with {len(problems)} problems")
+        return FAILURE if problems else OK
     sound = aside = ticks = 0
     for item in examine(path, decode=decode):
         if as_json:
