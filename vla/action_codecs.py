@@ -213,12 +213,12 @@ class GroupCodec:
 
     def encode(self, action: Mapping[str, Any] | Action) -> list[int]:
         """4 to 12 ids."""
-        if not self.strict and isinstance(action, Mapping) and np.shape(action.get("camera")) == (2,):
-            # as released, which takes turns that no mouse could make: they fall into the outer bins all the same
-            action = {
-                **action,
-                "camera": np.clip(np.asarray(action["camera"], np.float64), -CAMERA_LIMIT, CAMERA_LIMIT),
-            }
+        if not self.strict and isinstance(action, Mapping):
+            # as released, which passes over `chat` and takes turns that no mouse could make, into the outer bins
+            action = {key: value for key, value in action.items() if key != "chat"}
+            if np.shape(action.get("camera")) == (2,):
+                turn = np.clip(np.asarray(action["camera"], np.float64), -CAMERA_LIMIT, CAMERA_LIMIT)
+                action["camera"] = turn
         buttons, camera = _read(action)
         classes = self.joint.encode(buttons[: len(POLICY_BUTTONS)], JARVIS_CAMERA.to_bins(camera))
         ids, lengths = self.encode_classes(*(np.atleast_1d(part) for part in classes))

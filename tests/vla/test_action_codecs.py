@@ -102,6 +102,12 @@ def test_inventory_is_lost_by_the_released_codec_and_kept_by_the_fixed_one():
     assert Action.from_env(fixed.decode(fixed.encode(press))[0]) == Action.of("inventory")
 
 
+def test_the_released_codec_passes_over_what_it_does_not_know():
+    assert get("jarvisvla-v1").encode({"chat": "hello", "ESC": 1, "jump": 1}) == get("jarvisvla-v1").encode({"jump": 1})
+    with pytest.raises(ActionError, match="chat"):
+        get("jarvisvla-fixed").encode({"chat": "hello"})
+
+
 def test_chunks_come_back_in_order():
     codec = get("jarvisvla-fixed")
     actions = [Action.of("forward"), Action.of("attack"), Action.noop()]
