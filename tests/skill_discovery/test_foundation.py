@@ -20,6 +20,8 @@ from skill_discovery.evidence import gather, read_evidence, write_evidence
 from skill_discovery.foundation import Windows, recipe, train
 from skill_discovery.scorers import PolicyScorer, ScoringConfig, load_scorer
 
+SMALL = replace(tiny(), image_size=32)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -31,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def scorer():
-    return PolicyScorer(build(tiny(), seed=0), ScoringConfig(horizon=8))
+    return PolicyScorer(build(SMALL, seed=0), ScoringConfig(horizon=8))
 
 
 def classes_of(clip):
@@ -43,9 +45,9 @@ def classes_of(clip):
 
 def test_one_pass_equals_one_frame_at_a_time(folder, scorer):
     clip = find_clips(folder)[0][0]
-    whole = scorer.score(clip.frames(128), *classes_of(clip))
+    whole = scorer.score(clip.frames(32), *classes_of(clip))
     slow = PolicyScorer(scorer.policy, ScoringConfig(chunk_ticks=1, horizon=8))
-    single = slow.score(clip.frames(128), *classes_of(clip))
+    single = slow.score(clip.frames(32), *classes_of(clip))
     assert isinstance(scorer, ActionScorer)
     for name in ("buttons", "camera", "entropy", "fresh_buttons", "fresh_camera"):
         np.testing.assert_allclose(getattr(whole, name), getattr(single, name), atol=2e-4)
@@ -54,7 +56,7 @@ def test_one_pass_equals_one_frame_at_a_time(folder, scorer):
 
 def test_the_first_fresh_predictor_is_the_one_that_remembers(folder, scorer):
     clip = find_clips(folder)[0][0]
-    scores = scorer.score(clip.frames(128), *classes_of(clip))
+    scores = scorer.score(clip.frames(32), *classes_of(clip))
     np.testing.assert_allclose(scores.fresh_buttons[0], scores.buttons[:8], atol=2e-4)
     assert np.isnan(scores.fresh_camera[-1, 1:]).all()
     assert np.isfinite(scores.fresh_camera[-1, 0])
@@ -64,8 +66,8 @@ def test_fresh_losses_are_those_after_a_reset(folder, scorer):
     clip = find_clips(folder)[0][0]
     first = np.zeros(40, bool)
     first[20] = True
-    reset = scorer.score(clip.frames(128), *classes_of(clip), first=first)
-    scores = scorer.score(clip.frames(128), *classes_of(clip))
+    reset = scorer.score(clip.frames(32), *classes_of(clip), first=first)
+    scores = scorer.score(clip.frames(32), *classes_of(clip))
     np.testing.assert_allclose(scores.fresh_buttons[20], reset.buttons[20:28], atol=2e-4)
     # two layers that remember four ticks see seven: from then on nothing is left of what was forgotten
     np.testing.assert_allclose(scores.buttons[27:], reset.buttons[27:], atol=2e-4)
@@ -74,13 +76,13 @@ def test_fresh_losses_are_those_after_a_reset(folder, scorer):
 
 def test_a_predictor_with_other_bins_is_refused():
     with pytest.raises(FormatError, match=r"camera head has 121 classes, but labels in 21 camera bins have 441"):
-        PolicyScorer(build(tiny(), seed=0), bins=JARVIS_CAMERA)
+        PolicyScorer(build(SMALL, seed=0), bins=JARVIS_CAMERA)
     with pytest.raises(FormatError, match=r"camera head has 25 classes"):
-        PolicyScorer(build(replace(tiny(), num_camera=25), seed=0))
+        PolicyScorer(build(replace(SMALL, num_camera=25), seed=0))
 
 
 def test_a_predictor_whose_losses_are_no_numbers_is_refused(folder):
-    policy = build(tiny(), seed=0)
+    policy = build(SMALL, seed=0)
     with torch.no_grad():
         policy.pi_head["buttons"].linear_layer.bias[3] = torch.nan
     clip = find_clips(folder)[0][0]
@@ -92,9 +94,9 @@ def test_frames_that_do_not_fit_the_actions_are_refused(folder, scorer):
     clip = find_clips(folder)[0][0]
     buttons, camera = classes_of(clip)
     with pytest.raises(EpisodeError, match="more than 39 frames"):
-        scorer.score(clip.frames(128), buttons[:39], camera[:39])
+        scorer.score(clip.frames(32), buttons[:39], camera[:39])
     with pytest.raises(EpisodeError, match="20 frames for 40 actions"):
-        scorer.score(clip.frames(128, 0, 20), buttons, camera)
+        scorer.score(clip.frames(32, 0, 20), buttons, camera)
 
 
 @pytest.mark.parametrize("ticks", [1, 3])
