@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["PLAIN", "Augmentation", "augment"]
+from jarvis.core.actions import BUTTON_INDEX, POLICY_BUTTONS
+
+__all__ = ["PLAIN", "Augmentation", "augment", "mirrored_labels", "mirrored_maps"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,10 @@ class Augmentation:
     shift: float = 2.0  # pixels
     shaped: float = 1.0  # share of the clips that are turned, scaled, sheared and shifted
     cursor: float = 0.5  # share of the clips in which the mouse cursor is drawn
+    mirror: float = 0.0  # share of the clips seen in a mirror: left is right, and slot 1 is slot 9
 
 
-PLAIN = Augmentation(*[0.0] * 10)
+PLAIN = Augmentation(*[0.0] * 11)
 
 
 def augment(frames: np.ndarray, style: Augmentation, random: np.random.Generator) -> np.ndarray:
@@ -77,3 +80,17 @@ def _shape(style: Augmentation, draws: np.ndarray, height: int, width: int) -> n
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     shift = middle - turn @ middle + style.shift * draws[3:5]
     return np.column_stack([turn, shift])
+
+
+_SWAPPED = {"left": "right", "right": "left"} | {f"hotbar.{slot}": f"hotbar.{10 - slot}" for slot in range(1, 10)}
+_MIRROR = np.array([BUTTON_INDEX[_SWAPPED.get(name, name)] for name in POLICY_BUTTONS])
+
+
+def mirrored_labels(buttons: np.ndarray, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ticks, 20) buttons and (ticks, 2) degrees as they would be in a mirror."""
+    return buttons[:, _MIRROR], camera * np.float32([1, -1])
+
+
+def mirrored_maps(maps: np.ndarray) -> np.ndarray:
+    """(..., rows, columns) maps of displacements, none in the middle, as they would be in a mirror."""
+    return np.roll(maps[..., ::-1], 1, axis=-1)

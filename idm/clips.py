@@ -29,7 +29,7 @@ import numpy as np
 
 from data_pipelines.contractor import WINDOW
 from data_pipelines.recordings import Played, Recording, find_recordings
-from idm.augmentation import Augmentation, augment
+from idm.augmentation import Augmentation, augment, mirrored_labels, mirrored_maps
 from jarvis.core.actions import POLICY_BUTTONS
 from jarvis.core.errors import EpisodeError, FormatError
 from jarvis.core.files import Pathlike, atomic_folder, is_done
@@ -273,12 +273,14 @@ class Clips:
         for row, (index, random) in enumerate(zip(indices, randoms, strict=True)):
             number, start = self.places[index]
             one, stop = self.recorded[number], start + self.ticks
+            mirror = bool(style.mirror and random.random() < style.mirror)
             if measured:
-                clips.append(self._measured(number, start, style, random))
+                clips.append(self._measured(number, start, style, mirror, random))
             else:
                 clip = one.seen(start, stop, cursor=bool(random.random() < style.cursor))
-                clips.append(augment(clip, style, random))
-            buttons[row], camera[row] = one.buttons[start:stop], one.camera[start:stop]
+                clips.append(augment(clip[:, :, ::-1] if mirror else clip, style, random))
+            labels = one.buttons[start:stop], one.camera[start:stop]
+            buttons[row], camera[row] = mirrored_labels(*labels) if mirror else labels
             if start > 0:
                 weight[row, : self.margin] = 0
             weight[row, self.ticks - self.margin :] = 0
@@ -286,7 +288,7 @@ class Clips:
         return Example(inputs, buttons, camera, weight)
 
     def _measured(
-        self, number: int, start: int, style: Augmentation, random: np.random.Generator
+        self, number: int, start: int, style: Augmentation, mirror: bool, random: np.random.Generator
     ) -> dict[str, np.ndarray]:
         if number not in self._measurements:
             self._measurements[number] = self.recorded[number].measured()
@@ -297,7 +299,12 @@ class Clips:
             patches = np.concatenate([patches, patches[-1:]])
         colours = replace(style, shaped=0.0)
         patches = augment(patches.reshape(*patches.shape[:2], -1, 3), colours, random).reshape(patches.shape)
-        return {"patches": patches, "whole": arrays["whole"][start:stop], "quarters": arrays["quarters"][start:stop]}
+        whole, quarters = arrays["whole"][start:stop], arrays["quarters"][start:stop]
+        if mirror:
+            rows = patches.reshape(-1, 8, 8, 8, 8, 3)  # patch row, patch column, row, column, colour
+            patches = np.ascontiguousarray(rows[:, :, ::-1, :, ::-1]).reshape(patches.shape)
+            whole, quarters = mirrored_maps(whole), mirrored_maps(quarters[:, [1, 0, 3, 2]])
+        return {"patches": patches, "whole": whole, "quarters": quarters}
 
 
 def _together(clips: Sequence[dict[str, np.ndarray]]) -> Any:

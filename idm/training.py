@@ -25,7 +25,7 @@ from torch.nn import functional
 from idm.augmentation import Augmentation
 from idm.clips import Clips, Example, Recorded, load_recordings
 from idm.labels import Labeler, Labels, camera_of
-from idm.loading import write_network
+from idm.loading import load_network, write_network
 from idm.metrics import report
 from idm.networks import MotionConfig, build_motion
 from idm.networks import small as small_motion
@@ -81,7 +81,7 @@ def recipes() -> dict[str, TrainConfig]:
         ),
         "small": TrainConfig(
             "small", small_motion(), steps=6_000, optimizer=OptimizerConfig(rate=1e-3, warmup=200, decay=0.05),
-            measured=True,
+            measured=True, augmentation=Augmentation(mirror=0.5),
         ),
         "base": TrainConfig(
             "base", idm_4x(), steps=300_000, batch=128, parts=32, clip_ticks=128, precision="bf16", save_every=1000,
@@ -98,11 +98,13 @@ def train(
     validation: Sequence[Pathlike] | Pathlike | None = None,
     cache: Pathlike | None = None,
     device: str | None = None,
+    begin: str | None = None,
     stop: int | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Path:
     """Trains, or goes on with a run that was cut short, and returns the last checkpoint's folder.
 
+    begin: a spec of `idm.load` whose weights a new run starts with, of the same network; else it starts from the seed.
     stop: leave after this step although `config.steps` (which the learning rate follows) is further. ConfigError if the
     folder holds a run of another configuration.
     """
@@ -115,6 +117,8 @@ def train(
     accelerator = training.accelerator(config.precision, device)
     camera = camera_of(config.network)
     network = _build(config)
+    if begin is not None and training.latest(folder) is None:
+        _start_with(network, begin)
     model = accelerator.prepare(network.trainable())
     optimizer = training.Optimizer(model, config.optimizer, config.steps, accelerator)
     batches = training.Batches(
@@ -177,6 +181,13 @@ def _build(config: TrainConfig) -> Any:
     network = build(config.network, config.seed)
     network.recompute_features = config.parts > 1
     return network
+
+
+def _start_with(network: Any, begin: str) -> None:
+    known: Any = load_network(begin)
+    if known.config != network.config:
+        raise training.ConfigError(f"{begin}: its network is {known.config}, this run's is {network.config}")
+    network.load_state_dict(known.state_dict())
 
 
 def _same_run(folder: Path, config: TrainConfig) -> None:

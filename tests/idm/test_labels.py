@@ -164,6 +164,21 @@ def test_angles_between_bins_are_interpolated():
     assert rough.buttons[0].tolist() == [1] * 20 + [0] * 3 and rough.confidence[0, 0] == pytest.approx(0.75)
 
 
+def test_the_model_that_ships_sees_the_view_turn():
+    labeler = idm.load("default", "cpu")
+    assert labeler.size == (128, 128) and len(idm.fingerprint("default")) == 16
+    picture = generator(0, "picture").integers(0, 256, (60, 60, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+
+    def turns(down, right):
+        corners = [(176 + down * tick, 176 + right * tick) for tick in range(20)]
+        frames = np.stack([picture[row : row + 128, column : column + 128] for row, column in corners])
+        return Labels.join(list(labeler.label(frames))).camera[4:16].mean(axis=0)
+
+    assert turns(0, 8)[1] > 2 > -2 > turns(0, -8)[1]  # the picture goes left: a turn to the right
+    assert turns(4, 0)[0] > 1 > -1 > turns(-4, 0)[0]
+    np.testing.assert_allclose(turns(0, 0), [0, 0], atol=0.1)
+
+
 def test_importing_needs_no_torch():
     import subprocess
     import sys

@@ -9,7 +9,7 @@ import torch
 import idm
 from data_pipelines.contractor import Seen, quantise_camera
 from data_pipelines.recordings import RecordingWriter
-from idm.augmentation import PLAIN, Augmentation, augment
+from idm.augmentation import PLAIN, Augmentation, augment, mirrored_labels
 from idm.clips import Clips, draw_cursors, load_recordings
 from idm.labels import Labeler, Labels
 from idm.metrics import calibration_error, r_squared, report
@@ -107,6 +107,23 @@ def test_clips_measured_once_are_clips_measured_now(recordings, cache):
         with torch.no_grad():
             now = model.features(one.seen(16, 33, cursor=cursor)[None], after=1)
             torch.testing.assert_close(model.encode(example.inputs), now, atol=2e-3, rtol=0)  # float16 maps
+
+
+def test_a_mirrored_clip_is_measured_as_the_mirror_shows_it(recordings, cache):
+    clips = Clips.of(recordings, cache, ticks=16)
+    one, mirror = clips.recorded[0], dataclasses.replace(PLAIN, mirror=1.0)
+    example = clips.batch([2], [generator(0)], mirror, measured=True)
+    frames = one.seen(16, 33, cursor=int(one.folder.name[-1], 16) % 2 == 0)[None, :, :, ::-1]
+    found = measure(torch.from_numpy(frames.copy()))
+    assert torch.equal(example.inputs.patches, found.patches)
+    for ours, theirs in ((example.inputs.whole, found.whole), (example.inputs.quarters, found.quarters)):
+        same = peaks_of(theirs)[..., 2] > 2  # where there is a peak
+        assert same.any()
+        # a window of an even width is not its own mirror image to the last bit
+        torch.testing.assert_close(peaks_of(ours.float())[same], peaks_of(theirs)[same], atol=0.1, rtol=0.1)
+    np.testing.assert_array_equal(example.camera[0], one.camera[16:32] * [1, -1])
+    assert mirrored_labels(np.eye(20, dtype=np.uint8), np.zeros((20, 2), np.float32))[0].argmax(1).tolist() == [
+        0, 1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 19, 18, 17, 16, 15, 14, 13, 12, 11]  # fmt: skip
 
 
 def test_displacements_are_measured():

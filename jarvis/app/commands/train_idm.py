@@ -43,6 +43,9 @@ def train_idm(
     cache: Annotated[
         Path | None, typer.Option("--cache", metavar="DIR", help="For decoded recordings.  [default: OUT/cache]")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="SPEC", help="Weights to begin with: default, or a folder.")
+    ] = None,
     device: Annotated[str | None, typer.Option("--device", metavar="NAME", help="cpu keeps off a GPU.")] = None,
     seed: Seed = None,
     as_json: Json = False,
@@ -69,7 +72,7 @@ def train_idm(
     before = latest(out)
     if before is not None:
         say(f"goes on from {before}")
-    folder = train(asked, out, data, validation=validation, cache=cache, device=device, say=say)
+    folder = train(asked, out, data, validation=validation, cache=cache, device=device, begin=model, say=say)
     if as_json:
         print_json({"checkpoint": str(folder), "steps": asked.steps, "recipe": recipe})
     else:
