@@ -243,7 +243,7 @@ class _Site:
         if block in (ids.WATER, ids.LAVA):  # a pool, level with the ground
             walls = [get_block(grid, x + dx, y - 1, z + dz) for dx, dz in _SIDES]
             closed = all(solid[wall] or wall == block for wall in (*walls, get_block(grid, x, y - 2, z)))
-            return [(x, y - 1, z, block, 0)] if closed else []
+            return [(x, y - 1, z, block, 0), (x, y, z, ids.AIR, 0)] if closed else []  # no plant floats on it
         if (x, y - 1, z) in self.taken and below != block:
             return []  # nothing is buried
         soil = {ids.WHEAT: ids.FARMLAND, ids.CACTUS: ids.SAND}.get(block, 0)
@@ -290,7 +290,7 @@ class _Site:
         world = self.world
         if not box_free(self.grid, *box) or world.body_in(*box):
             return False
-        index = mobs.spawn(world.mobs, kind, mx, float(level), mz, np.uint64(world.seed), self.draw)
+        index = mobs.spawn(world.mobs, kind, mx, float(level), mz, np.uint64(world.seed), world.next_draw())
         world.mobs["flags"][index] |= NEVER_DESPAWNS
         return True
 

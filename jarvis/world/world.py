@@ -111,7 +111,6 @@ class World:
         self.raining = start.weather == "rain"
         self.weather_ticks = 12000 + int(uniform3(self.seed, 1, 2, 3) * 168000)
         self.draws = 0
-        self.uid = 0
         self.mining_tool = self.using_item = 0
         self.raised_item, self.raised = 0, 1.0
         self.dead_ticks = 0
@@ -501,7 +500,7 @@ class World:
         return item_counts(self.slots)
 
     _PLAIN = (
-        "episode_seed", "seed", "screen_cell", "ticks", "time", "raining", "weather_ticks", "draws", "uid",
+        "episode_seed", "seed", "screen_cell", "ticks", "time", "raining", "weather_ticks", "draws",
         "mining_tool", "using_item", "raised_item", "raised", "dead_ticks",
     )  # fmt: skip
     _ARRAYS = ("slots", "player", "mobs", "drops", "missiles", "previous")

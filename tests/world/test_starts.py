@@ -332,3 +332,22 @@ def test_a_refused_start_leaves_the_world_usable(world):
     world.reset(0)
     idle(world, 3)
     assert world.ticks == 3
+
+
+def test_every_mob_has_a_number_of_its_own(world):
+    for seed in (1, 2):
+        world.reset(seed, StartState(mobs={"creeper": 2, "sheep": 2}, nearby_radius=12))
+        numbers = world.mobs["uid"][world.mobs["kind"] > 0].tolist()
+        assert len(numbers) >= 4 and len(set(numbers)) == len(numbers)
+
+
+def test_no_plant_is_left_above_a_pool(world):
+    for seed in range(4):
+        world.reset(seed, StartState(biome="plains", nearby={"water": 6}, nearby_radius=8))
+        x, y, z = (math.floor(world.player[0][axis]) for axis in "xyz")
+        for dx in range(-10, 11):
+            for dz in range(-10, 11):
+                for cy in range(y - 6, y + 6):
+                    if get_block(world.grid, x + dx, cy, z + dz) == RULES.block("water"):
+                        above = RULES.blocks[get_block(world.grid, x + dx, cy + 1, z + dz)]
+                        assert above in ("air", "water"), (seed, dx, cy, dz)
