@@ -156,6 +156,7 @@ def test_a_killed_run_ends_with_the_same_book_and_the_model_is_not_asked_twice(t
         config = small(curriculum="envgen", cycles=1, llm=LLMConfig("live", url=server.url, model=server.model))
         whole = learn(config, tmp_path / "whole")
         asked = len(server.requests)
+        killed_run(monkeypatch, config, tmp_path / "killed", after=0)  # before anything was played
         killed_run(monkeypatch, config, tmp_path / "killed", after=3)
         lines = (tmp_path / "killed/log.jsonl").read_bytes()
         (tmp_path / "killed/log.jsonl").write_bytes(lines + lines[:40])  # it was writing when it died
@@ -193,6 +194,8 @@ def test_what_became_another_run_is_refused(tmp_path):
     (tmp_path / "a/done").unlink()
     with pytest.raises(FileExistsError, match="another, unfinished run"):
         learn(small(curriculum="none", steps=33, cycles=1), tmp_path / "a")
+    with loop._alone(tmp_path / "a"), pytest.raises(FileExistsError, match="another program is at work"):
+        learn(small(curriculum="none", steps=32, cycles=1), tmp_path / "a")
     (tmp_path / "b").mkdir()
     (tmp_path / "b/thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is not empty"):

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -55,6 +56,7 @@ CURRICULA = ("techtree", "envgen", "lma3", "webrl", "random", "fixed", "uniform"
 _BY_GOAL = ("techtree", "lma3", "webrl", "uniform")  # a selector chooses among goals; else lessons are shared equally
 _SELECTORS = {"uniform": "uniform"}
 CHECKPOINT_EVERY = 8  # updates
+LOCK = ".lock"  # held while a program is at work in the folder
 NOVEL = 5  # new kinds of episodes that a model names at once
 
 
@@ -356,10 +358,15 @@ def learn(config: LearnConfig, folder: str | Path, say: Callable[[str], None] = 
 
     FileExistsError if the folder is finished or holds another run. EnvironmentFailure if a worker breaks.
     """
+    folder = Path(folder)
+    with _alone(folder):
+        _claim(folder, config)
+        return _learn(config, folder, say)
+
+
+def _learn(config: LearnConfig, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     from jarvis.app.curriculum.page import write_page
 
-    folder = Path(folder)
-    _claim(folder, config)
     run = _Run(config, folder, say)
     try:
         if run.learner.resume({"run": run}):
@@ -389,6 +396,23 @@ def learn(config: LearnConfig, folder: str | Path, say: Callable[[str], None] = 
     return outcome
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No two programs in one folder: the second is refused, and one that was killed locks nothing."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: look after it yourself
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FileExistsError(f"{folder}: another program is at work in it; choose another --out") from None
+        yield
+
+
 def _claim(folder: Path, config: LearnConfig) -> None:
     way_out = "choose another --out"
     if (folder / DONE).exists():
@@ -399,7 +423,7 @@ def _claim(folder: Path, config: LearnConfig) -> None:
         if read_json(known)["asked"] != json.loads(json.dumps(asked)):
             raise FileExistsError(f"{folder} holds another, unfinished run; {way_out}")
         return
-    if folder.exists() and any(folder.iterdir()):
+    if any(path.name != LOCK for path in folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; {way_out}")
     write_json(known, {"asked": asked, "versions": _versions()})
 

@@ -263,5 +263,7 @@ class Rows:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Plays every row up to where it was."""
         for number, (task, seed, goals, note) in enumerate(state["rows"]):
+            if not task:  # nothing was begun yet
+                continue
             choices = bytearray(state[f"choices_{number}"].tolist())
             self._begin(number, _Playing(task, seed, list(goals), choices, note))
