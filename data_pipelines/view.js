@@ -308,7 +308,10 @@ function show() {
   else if (now >= to || now < from) view(now - (to - from) / 2, now + (to - from) / 2);
   lists(); drawMouse(); drawOver(); drawTimeline(); drawOverview();
 }
-const follow = (_, frame) => { now = tickAt(frame.mediaTime); if (!video.paused) show(); video.requestVideoFrameCallback(follow); };
+const follow = (_, frame) => {                 // a paused video may still show a frame from before the last seek
+  if (!video.paused) { now = tickAt(frame.mediaTime); show(); }
+  video.requestVideoFrameCallback(follow);
+};
 video.requestVideoFrameCallback?.(follow);
 video.ontimeupdate = () => { if (!video.requestVideoFrameCallback && !video.paused) { now = tickAt(video.currentTime); show(); } };
 video.onplay = video.onpause = () => { $("play").textContent = video.paused ? "Play" : "Pause"; show(); };

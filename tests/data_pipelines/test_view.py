@@ -186,6 +186,13 @@ def test_the_page_in_a_browser(recording, browser, tmp_path):
     until(browser, "now > 5")
     assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert len(browser.get_screenshot_as_png()) > 20_000
+    for width in (1000, 600):  # everything is within a narrower window
+        browser.set_window_size(width, 900)
+        until(browser, "document.documentElement.scrollWidth <= innerWidth")
+        assert browser.execute_script(
+            "return document.querySelector('aside').getBoundingClientRect().right <= innerWidth"
+        )
+    browser.set_window_size(1280, 900)
 
 
 def test_a_plain_video_with_uneven_frames_in_a_browser(browser, tmp_path):
