@@ -10,6 +10,7 @@ and short ones follow each other without a gap. Every clip's labels are written 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import queue
@@ -84,11 +85,12 @@ class Bench:
 
     def __init__(self, request: LabelRequest) -> None:
         import pyarrow as pa
-        import pyarrow.parquet
+        import pyarrow.parquet as pq
 
         import idm
 
-        pa.array(np.zeros(1))  # what this loads by itself (pandas, if it is there) shall not look like growing memory
+        # What the first writing loads (pandas too, if it is there) shall not look like growing memory.
+        pq.write_table(pa.table({"x": pa.array(np.zeros(1))}), io.BytesIO(), compression="zstd")
 
         self.request = request
         self.dataset = Dataset.open(request.out)
