@@ -58,6 +58,7 @@ class Body:
         self.gaze = 0.0  # degrees added to the pitch of walking
         self.reserved: frozenset[str] = frozenset()  # what the goal is about, and what it is made of
         self.banned: frozenset[str] = frozenset()  # what must not be used
+        self.struck = (-1000, 0.0, 0.0)  # the tick of the last blow and where it pushed the player
         self.lost: frozenset[str] = frozenset()  # what was carried at the last death
         self.mined: frozenset[str] = frozenset()  # blocks that the goal is to break
         self.last_click, self.last_click_tick = -1, -100

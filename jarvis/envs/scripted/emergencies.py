@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from jarvis.envs.scripted.digging import break_block
-from jarvis.envs.scripted.fighting import fight, threat
+from jarvis.envs.scripted.fighting import distance_to, fight, threat
 from jarvis.envs.scripted.paths import AT, cell_class
 from jarvis.envs.scripted.screens import close
 from jarvis.envs.scripted.steering import follow, heading_keys
@@ -31,9 +32,31 @@ def emergency(me: ScriptedPlayer) -> Skill | None:
     if p["hurt_ticks"] and OPAQUE[get_block(me.grid, *head_cell(me))]:
         return dig_out(me)
     index = threat(me)
+    if me.world.ticks - me.struck[0] < 3 and (index < 0 or distance_to(me, index) > 4.0):
+        return turn_round(me)
     if index >= 0:
         return defend(me, index)
     return None
+
+
+def turn_round(me: ScriptedPlayer) -> Skill:
+    """Look where a blow came from."""
+    _, vx, vz = me.struck
+    me.do("turn round", "look")
+    if me.world.screen.is_open:
+        yield from close(me)
+    away = math.degrees(math.atan2(vx, -vz)) if math.hypot(vx, vz) > 0.05 else float(me.p["yaw"]) + 180.0
+    for turn in (0.0, 90.0, -90.0):
+        me.eyes.face(away + turn, 10.0)
+        for _ in range(10):
+            yield me.afloat()
+            index = threat(me)
+            if index >= 0 and distance_to(me, index) < 4.0:
+                yield from fight(me, index)
+                return True
+            if max(map(abs, me.eyes.error(me.p))) < 5.0:
+                break
+    return False
 
 
 def head_cell(me: ScriptedPlayer) -> tuple[int, int, int]:

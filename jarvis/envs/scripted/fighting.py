@@ -21,7 +21,7 @@ from jarvis.world.rules import RULES
 if TYPE_CHECKING:
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["FOODS", "eat", "fight", "hunt", "kill", "threat"]
+__all__ = ["FOODS", "distance_to", "eat", "fight", "hunt", "kill", "threat"]
 
 Skill = Generator[tuple[str, ...], None, Any]
 CREEPER, SKELETON, SPIDER = RULES.mob("creeper"), RULES.mob("skeleton"), RULES.mob("spider")
@@ -50,6 +50,12 @@ def threat(me: ScriptedPlayer) -> int:
         if far < reach and far < best_far:
             best, best_far = i, far
     return best
+
+
+def distance_to(me: ScriptedPlayer, index: int) -> float:
+    """Metres from the feet to a mob's."""
+    m = me.world.mobs[index]
+    return math.dist(me.position, (float(m["x"]), float(m["y"]), float(m["z"])))
 
 
 def weapon(me: ScriptedPlayer) -> str | None:
@@ -93,6 +99,8 @@ def fight(me: ScriptedPlayer, index: int) -> Skill:
         if lost > 50 or far > 16 or me.p["hp"] <= 0:
             me.given_up[uid] = me.world.ticks + 100
             break
+        if far > 4.0 and me.world.ticks - me.struck[0] < 3:
+            break  # another one is at one's throat
         me.aim_for_mob(index)
         me.eyes.at(x, y + HEIGHT_OF[kind] * 0.72, z)
         yaw, pitch = me.eyes.error(me.p)

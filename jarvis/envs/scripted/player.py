@@ -46,6 +46,7 @@ from jarvis.world.world import World
 __all__ = ["ScriptedPlayer"]
 
 Skill = Generator[tuple[str, ...], None, Any]
+BLOWS = {f"damage_taken.{cause}" for cause in ("zombie", "spider", "creeper")}  # at arm's length
 DEEP = {"iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli"}
 KIT = (
     ("stone_pickaxe", 2),
@@ -69,6 +70,7 @@ class ScriptedPlayer(Body):
         self._stage, self._tally = 0, Counter[tuple[str, str]]()
         self._begun = self._dead = False
         self._held: tuple[str, ...] = ()  # what was carried a tick ago
+        self._rested = -1000
         self.fell: Cell | None = None  # where the player died, until it has been back there
         self._heard = -1  # the tick whose events were counted last
         self.truth = Truth(0, "begin", "begin")
@@ -155,6 +157,8 @@ class ScriptedPlayer(Body):
             self._heard = self.world.ticks
             for event in self.world.events:
                 self._tally[event.name, event.item] += event.count
+                if event.name == "custom" and event.item in BLOWS:
+                    self.struck = (self.world.ticks, float(self.p["vx"]), float(self.p["vz"]))
             while self.want is not None and self.progress(self.want) >= self.want.count:
                 self._stage += 1
                 self._tally.clear()
@@ -226,6 +230,13 @@ class ScriptedPlayer(Body):
         want = self.want
         if (self.p["food"] <= 14 or (self.p["hp"] < 12 and self.p["food"] < 18)) and self.meals():
             yield from eat(self)
+        if self.p["hp"] < 8 and self.p["food"] >= 18 and self.world.ticks - self._rested > 900:
+            self._rested = self.world.ticks
+            self.do("rest", "wait")
+            for _ in range(400):
+                if self.p["hp"] >= 14:
+                    break
+                yield ()
         if self.free_slots() < 4:
             yield from throw_junk(self)
         if self.fell is not None:
