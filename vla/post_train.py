@@ -225,6 +225,7 @@ def post_train(
     data that is not in the layout, holds nothing to learn, or is longer than a row.
     """
     import torch
+    from accelerate.state import AcceleratorState
 
     out = Path(out)
     backbone = begin_with(config)
@@ -241,6 +242,7 @@ def post_train(
         backbone.model.gradient_checkpointing_enable({"use_reentrant": False})
     _claim(out, config, samples, trained)
 
+    AcceleratorState._reset_state()  # NOTE: it remembers the precision of an earlier run in this process
     accelerator = training.accelerator(config.precision, device)
     model = accelerator.prepare(_learner(backbone))
     optimizer = training.Optimizer(model, config.optimizer, config.steps, accelerator)
@@ -302,9 +304,11 @@ def _claim(out: Path, config: PostTraining, samples: Samples, trained: Mapping[s
         write_json(path, asked)
         return
     there = read_json(path)
+    # settings that a later version added have their plain value in an earlier one's run
+    there["config"] = training.to_json(PostTraining()) | there.get("config", {})
     if there != asked:
         both = {**asked["config"], "samples": asked["samples"]}
-        then = {**there.get("config", {}), "samples": there.get("samples")}
+        then = {**there["config"], "samples": there.get("samples")}
         changed = [name for name, value in both.items() if then.get(name) != value]
         raise FormatError(f"{path}: this run was begun with other settings ({', '.join(changed) or 'another model'}); "
                           "give them again, or choose another --out")  # fmt: skip

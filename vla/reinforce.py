@@ -147,10 +147,13 @@ def reinforce(
     device: str | None = None,
 ) -> Path:
     """Plays and learns, or goes on with a run; returns the folder of its last checkpoint."""
+    from accelerate.state import AcceleratorState
+
     out = Path(out)
     backbone = _agent(config)
     policy = VlaPolicy(backbone, temperature=config.temperature)
     freeze(backbone.model, config.trains)
+    AcceleratorState._reset_state()  # NOTE: it remembers the precision of an earlier run in this process
     accelerator = training.accelerator("no", device)
     learner = accelerator.prepare(_learner(backbone))
     optimizer = training.Optimizer(learner, config.optimizer, config.rounds, accelerator)

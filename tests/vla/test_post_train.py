@@ -222,6 +222,9 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     asked = config(augment=True)
     whole = post_train(asked, data, tmp_path / "whole", device="cpu")
     post_train(asked, data, tmp_path / "cut", device="cpu", stop_after=3)  # the last checkpoint is of step 2
+    settings = json.loads((tmp_path / "cut" / "settings.json").read_text())
+    del settings["config"]["rows"]  # as an earlier version wrote it, which knew no such setting
+    (tmp_path / "cut" / "settings.json").write_text(json.dumps(settings))
     rest = post_train(asked, data, tmp_path / "cut", device="cpu")
     assert whole.name == rest.name == "step_00000004"
     one, two = bits(whole), bits(rest)
@@ -335,7 +338,11 @@ def test_a_plain_tokenizer_gets_jarvis_vlas_tokens_in_their_order():
 
 
 def test_half_precision_trains_and_full_precision_is_written(tmp_path):
-    folder = post_train(config(precision="bf16", steps=2), [steps(tmp_path / "a")], tmp_path / "run", device="cpu")
+    data = [steps(tmp_path / "a")]
+    post_train(
+        config(steps=1, save_every=1), data, tmp_path / "before", device="cpu"
+    )  # another precision, same process
+    folder = post_train(config(precision="bf16", steps=2), data, tmp_path / "run", device="cpu")
     weights = Backbone.load(folder).model.state_dict()
     assert {value.dtype for value in weights.values()} == {torch.float32}
     assert not torch.equal(weights["lm_head.weight"], tiny().model.lm_head.weight)
