@@ -39,6 +39,7 @@ def prepare(
         cast_products(network, torch.bfloat16)
     elif kind == "cpu":
         fast_convolutions(network)
+        network.frames_per_chunk = max(1, network.frames_per_chunk // 2)  # its tiles take memory of their own
     network = network.to(device)
     if precision == "bfloat16" or kind == "cuda":
         for module in network.modules():
