@@ -12,7 +12,7 @@ from data_pipelines.recorder import RecordingStyle, episode_seed, record, record
 from data_pipelines.recordings import Recording, scan
 from data_pipelines.variations import OVERLAYS, Retouch, Variation, draw_variation
 from data_pipelines.video import open_video
-from jarvis.core.errors import EnvironmentFailure, EpisodeError, FormatError
+from jarvis.core.errors import EnvironmentFailure, FormatError
 from jarvis.core.goals import Goal
 from jarvis.core.tasks import Task
 
