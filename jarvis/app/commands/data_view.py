@@ -30,8 +30,8 @@ def data_view(
 ) -> int:
     """Make a page of one recording: video, hands, events, skills.
 
-    The page is one HTML file that needs nothing else: the video with keys, mouse and cursor, and a timeline with events,
-    skills, and how sure the labels are.
+    The page is one HTML file that needs nothing else: the video with keys, mouse and cursor, and a timeline with
+    events, skills, and how sure the labels are.
     """
     from data_pipelines.view import write_page
 
