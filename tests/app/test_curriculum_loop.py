@@ -290,3 +290,21 @@ def test_any_policy_is_improved_by_its_own_successes(tmp_path):
     assert int(data) == min(4, len(rounds)) and int(samples) > 10 and words.startswith(("mine", "kill"))
     kept = [line for line in Book(tmp_path / "run", backend("voxel")).replay().stats.values() if line.reached]
     assert kept
+
+
+@pytest.mark.parametrize("script, false", [("good", 0), ("liar", 4)])
+def test_what_a_model_says_was_achieved_is_looked_up(tmp_path, monkeypatch, script, false):
+    from jarvis.app.curriculum.lessons import Episode
+
+    monkeypatch.setattr(loop, "NOVEL", 1)
+    with ScriptedLLM(script) as server:
+        llm = LLMConfig("live", url=server.url, model=server.model)
+        run = loop._Run(LearnConfig(env="voxel", curriculum="lma3", llm=llm, ppo=TINY), tmp_path, print)
+        run._relabel(Episode(None, (), 1, "p", 10, ()), [[2, [["mine_block", "dirt", 3]]]])
+        run._relabel(Episode(None, (), 2, "p", 10, ()), [[5, [["mine_block", "dirt", 2]]]])  # of the same kind
+        run.learner.close()
+    assert len(server.requests) == 1
+    assert [(line["proposer"], line["false"]) for line in run.book.proposals] == [("lma3 relabeler", false)]
+    texts = {stats.goal.text: stats.relabelled for stats in run.book.stats.values()}
+    assert texts["mine dirt"] == 1 and not any(count for text, count in texts.items() if "diamonds" in text)
+    assert len([line for line in run.book.refused if line["why"] == "hallucination"]) == false
