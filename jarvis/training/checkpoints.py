@@ -112,7 +112,8 @@ def prune(run: Pathlike, keep: int) -> None:
     for _, path in saved(run)[: -keep or None]:
         (path / "done").unlink()  # first: half a folder must not look finished
         shutil.rmtree(path)
-    for leftover in Path(run).glob(".step_*.tmp"):
+    halves = [path for path in Path(run).glob("step_*") if not is_done(path)]
+    for leftover in (*Path(run).glob(".step_*.tmp"), *halves):
         shutil.rmtree(leftover, ignore_errors=True)
 
 

