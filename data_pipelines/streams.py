@@ -247,7 +247,8 @@ class FrameStreams:
             self._workers.put(worker)
         self._expected: dict[bytes, FrameStream] = {}
         self._open = True
-        threading.Thread(target=self._admit, daemon=True).start()
+        self._porter = threading.Thread(target=self._admit, daemon=True)
+        self._porter.start()
 
     def open(self, video: str) -> FrameStream:
         """Begins to decode. Waits while all workers have something to do."""
@@ -292,10 +293,16 @@ class FrameStreams:
             stream._stopped.set()
         for worker in self._all:
             worker.end()
-        with suppress(OSError, EOFError), connection.Client(self._door.address, authkey=self._key) as last:
-            last.send_bytes(b"closed")  # wakes whoever waits at the door
+        # NOTE: from a thread of its own, for if nobody waits at the door any more, nobody answers either
+        threading.Thread(target=self._knock, daemon=True).start()
+        self._porter.join(timeout=5)
         with suppress(OSError):
             self._door.close()
+
+    def _knock(self) -> None:
+        """Wakes whoever waits at the door."""
+        with suppress(OSError, EOFError), connection.Client(self._door.address, authkey=self._key) as last:
+            last.send_bytes(b"closed")
 
     def __enter__(self) -> FrameStreams:
         return self

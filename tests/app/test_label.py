@@ -334,7 +334,7 @@ def test_killed_and_terminated_runs_lose_and_repeat_nothing(count, kills, work_s
     random = generator(0, "kills")
     out, killed, code = tmp_path / "broken", 0, None
     while code != 0:
-        before = {path: path.stat().st_mtime_ns for path in out.rglob("labels/*/*.parquet")}
+        before = {path: path.stat().st_mtime_ns for path in out.rglob("labels/*/[!.]*.parquet")}
         runs = group_of([tmp_path / "clips", "--idm", tiny, "--device", "cpu", "--out", out])
         if killed < kills:
             while runs.poll() is None and len(list(out.rglob("labels/*/[!.]*.parquet"))) == len(before):
