@@ -23,6 +23,7 @@ from jarvis.core.actions import Action
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.random_streams import generator
+from jarvis.core.rows import Rows
 from vla.action_codecs import is_null
 from vla.backbone import Backbone, Seen
 from vla.decoding import Speaker
@@ -55,7 +56,7 @@ class _Row:
     streak: NullStreak = field(default_factory=NullStreak)
 
 
-class VlaPolicy:
+class VlaPolicy(Rows):
     """Plays many episodes at once, one a row, with one model."""
 
     def __init__(
@@ -72,11 +73,11 @@ class VlaPolicy:
         Raises MissingTokensError for a tokenizer without the tokens of the agent's codec.
         """
         self.backbone = source if isinstance(source, Backbone) else Backbone.load(source, device=device)
+        super().__init__()
         self.temperature, self.freeze_limit = temperature, freeze_limit
         self.chunk = chunk or self.backbone.agent.chunk
         self.codec = self.backbone.codec()
         self.speaker = Speaker(self.backbone, grammar_of(self.codec, self.chunk))
-        self._rows: list[_Row | None] = []
         self._episodes = 0
         self._spoken_to: tuple[int, ...] = ()  # the episodes whose beginnings the speaker holds
         self.replies = self.resampled = 0
@@ -87,35 +88,19 @@ class VlaPolicy:
         """Width and height of the pictures it was trained on: best drawn at that size, not brought to it."""
         return self.backbone.agent.width, self.backbone.agent.height
 
-    def reset(
-        self,
-        goals: Sequence[Goal | None],
-        *,
-        rows: Sequence[int] | None = None,
-        seeds: Sequence[int] | None = None,
-    ) -> None:
-        """As in the Policy protocol. Without seeds, a row's seed is its number."""
-        if rows is None:
-            self._past += [row.streak.report() for row in self._rows if row]
-            self._rows = [None] * len(goals)
-            rows = range(len(goals))
-        seeds = list(rows) if seeds is None else seeds
-        if not len(rows) == len(goals) == len(seeds):
-            raise ValueError(f"{len(goals)} goals, {len(rows)} rows and {len(seeds)} seeds, expected as many of each")
-        for row, goal, seed in zip(rows, goals, seeds, strict=True):
-            if not 0 <= row < len(self._rows):
-                raise ValueError(f"row {row}: there are {len(self._rows)}")
-            if (old := self._rows[row]) is not None:
-                self._past.append(old.streak.report())
-            self._episodes += 1
-            text = "play" if goal is None else goal.text
-            streak = NullStreak(self.freeze_limit)
-            self._rows[row] = _Row(text, generator(seed, "policy", "vla"), self._episodes, streak=streak)
+    def begin(self, goal: Goal | None, seed: int) -> _Row:
+        """What is remembered of an episode."""
+        self._episodes += 1
+        text = "play" if goal is None else goal.text
+        return _Row(text, generator(seed, "policy", "vla"), self._episodes, streak=NullStreak(self.freeze_limit))
+
+    def end(self, state: _Row) -> None:
+        """Keep what is counted."""
+        self._past.append(state.streak.report())
 
     def act(self, observations: Sequence[Observation]) -> list[Action]:
         """One action a row."""
-        if len(observations) != len(self._rows):
-            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+        self.check(observations)
         asked = [row for row, state in enumerate(self._rows) if state is not None and not state.pending]
         if asked:
             self._ask(asked, [observations[row] for row in asked])
@@ -129,8 +114,7 @@ class VlaPolicy:
 
     def reply(self, observations: Sequence[Observation]) -> list[list[Action]]:
         """All actions of a new reply for each row, what was left of an earlier one forgotten: for play in real time."""
-        if len(observations) != len(self._rows):
-            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+        self.check(observations)
         states = [state for state in self._rows if state is not None]
         for state in states:
             state.pending.clear()

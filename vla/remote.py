@@ -29,6 +29,7 @@ from jarvis.core.errors import ActionError, JarvisError, MissingExtraError
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.random_streams import stream_seed
+from jarvis.core.rows import Rows
 from vla.action_codecs import END, GroupCodec, TextCodec, get, is_null
 from vla.grammar import NullStreak
 from vla.policy import fitted
@@ -63,7 +64,7 @@ class _Row:
     streak: NullStreak = field(default_factory=NullStreak)
 
 
-class OpenAIPolicy:
+class OpenAIPolicy(Rows):
     """Many episodes at once, one request a row and reply."""
 
     def __init__(
@@ -96,40 +97,24 @@ class OpenAIPolicy:
         self.client = openai.OpenAI(base_url=url, api_key=api_key, timeout=timeout, max_retries=0)
         # NOTE: words need no tokenizer of ours, the server has its own
         self.codec = get(codec) if codec != "text" else _Words()
+        super().__init__()
         self.temperature, self.history, self.chunk = temperature, history, chunk
         self.width, self.height = width, height
         self.tries, self.pause = max(1, tries), pause
         self.counts: Counter[str] = Counter()  # replies, retries, and each reason of a retry
-        self._rows: list[_Row | None] = []
 
     @property
     def picture_size(self) -> tuple[int, int]:
         """Width and height of the pictures that are sent."""
         return self.width, self.height
 
-    def reset(
-        self,
-        goals: Sequence[Goal | None],
-        *,
-        rows: Sequence[int] | None = None,
-        seeds: Sequence[int] | None = None,
-    ) -> None:
-        """As in the Policy protocol. Without seeds, a row's seed is its number."""
-        if rows is None:
-            self._rows = [None] * len(goals)
-            rows = range(len(goals))
-        seeds = list(rows) if seeds is None else seeds
-        if not len(rows) == len(goals) == len(seeds):
-            raise ValueError(f"{len(goals)} goals, {len(rows)} rows and {len(seeds)} seeds, expected as many of each")
-        for row, goal, seed in zip(rows, goals, seeds, strict=True):
-            if not 0 <= row < len(self._rows):
-                raise ValueError(f"row {row}: there are {len(self._rows)}")
-            self._rows[row] = _Row("play" if goal is None else goal.text, seed, earlier=deque(maxlen=self.history))
+    def begin(self, goal: Goal | None, seed: int) -> _Row:
+        """What is remembered of an episode."""
+        return _Row("play" if goal is None else goal.text, seed, earlier=deque(maxlen=self.history))
 
     def act(self, observations: Sequence[Observation]) -> list[Action]:
         """One action a row. Raises ServerError when the server gives no usable reply."""
-        if len(observations) != len(self._rows):
-            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+        self.check(observations)
         states = [row for row in self._rows if row is not None]
         assert len(states) == len(self._rows)
         asked = [number for number, state in enumerate(states) if not state.pending]

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from jarvis.core import rows as core_rows
 from jarvis.core.actions import HOTBAR, Action
 from jarvis.core.environments import Policy
 from jarvis.core.errors import EpisodeError, UnknownNameError, nearest_names
@@ -99,41 +100,10 @@ class UnknownPolicyError(UnknownNameError):
         return f"{super().__str__()}; this release plays {', '.join(written(name) for name in POLICIES)}"
 
 
-class Rows:
-    """The rows of a batched policy: one state each, made anew by `reset`."""
+class Rows(core_rows.Rows):
+    """Rows of a policy that does not use the picture."""
 
-    looks = False  # none of those here uses the picture, so that it need not be drawn
-
-    def __init__(self) -> None:
-        self._rows: list[Any] = []
-
-    def begin(self, goal: Goal | None, seed: int) -> Any:
-        """The state of a row at the beginning of an episode."""
-        raise NotImplementedError
-
-    def reset(
-        self,
-        goals: Sequence[Goal | None],
-        *,
-        rows: Sequence[int] | None = None,
-        seeds: Sequence[int] | None = None,
-    ) -> None:
-        """As in the Policy protocol. Without seeds, a row's seed is its number."""
-        if rows is None:
-            self._rows = [None] * len(goals)
-            rows = range(len(goals))
-        seeds = list(rows) if seeds is None else seeds
-        if not len(rows) == len(goals) == len(seeds):
-            raise ValueError(f"{len(goals)} goals, {len(rows)} rows and {len(seeds)} seeds, expected as many of each")
-        for row, goal, seed in zip(rows, goals, seeds, strict=True):
-            if not 0 <= row < len(self._rows):
-                raise ValueError(f"row {row}: there are {len(self._rows)}")
-            self._rows[row] = self.begin(goal, seed)
-
-    def check(self, observations: Sequence[Observation]) -> None:
-        """Raises ValueError unless there is one observation a row."""
-        if len(observations) != len(self._rows):
-            raise ValueError(f"{len(observations)} observations for {len(self._rows)} rows")
+    looks = False  # so that it need not be drawn
 
 
 class NoopPolicy(Rows):
