@@ -123,7 +123,7 @@ def main() -> None:
     if asked.threads:
         torch.set_num_threads(asked.threads)
     if asked.model in ("tiny", "small"):
-        backbone = tiny(small=asked.model == "small")
+        backbone = tiny(size=asked.model)
     elif asked.model.endswith("-tiny"):
         backbone = tiny(asked.model.removesuffix("-tiny"))
     else:

@@ -6,6 +6,9 @@
     hidden = backbone.read(backbone.embed(ids, pictures, [seen]), positions, mask)
     logits = backbone.logits(hidden[:, -1])
 
+    stack = backbone.see_stack(frames)               # many at once, a tensor on the device that stays there
+    losses = backbone.losses(ids, positions, pictures, frames, targets)
+
 Families: qwen2_vl (JARVIS-VLA's), qwen2_5_vl, qwen3_vl, smolvlm. Nothing is downloaded, and nothing but safetensors is
 read. What an agent needs beside the model stands under "jarvis" in its config.json.
 """
@@ -17,6 +20,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -26,11 +30,12 @@ from jarvis.core.files import read_json, write_json
 from vla.action_codecs import JointCodec, get
 from vla.images import PatchPixels, SquarePixels, pixels_of
 from vla.prompts import STYLES, ChatStyle
+from vla.vision import tower_of
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["FAMILIES", "AgentConfig", "Backbone", "Seen", "tiny"]
+__all__ = ["FAMILIES", "SIZES", "AgentConfig", "Backbone", "Seen", "Stack", "tiny"]
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm")
 
@@ -63,6 +68,21 @@ class Seen(NamedTuple):
     grid: tuple[int, int]  # rows and columns of tokens
 
 
+class Stack(NamedTuple):
+    """Many pictures of one size."""
+
+    tokens: torch.Tensor  # (n, tokens, hidden)
+    deep: tuple[torch.Tensor, ...]
+    grid: tuple[int, int]
+
+    def each(self) -> list[Seen]:
+        """One by one."""
+        return [
+            Seen(tokens, tuple(layer[number] for layer in self.deep), self.grid)
+            for number, tokens in enumerate(self.tokens)
+        ]
+
+
 class Backbone:
     """A model and all that turns frames and words into its numbers."""
 
@@ -77,9 +97,11 @@ class Backbone:
         self.agent = agent or AgentConfig()
         if self.agent.style not in STYLES:
             raise UnknownNameError("chat style", self.agent.style, nearest_names(self.agent.style, STYLES))
-        language = self.language
+        language, self._tower = self.language, None
         if isinstance(pixels, PatchPixels):
             _flatten_patches(model.model.visual.patch_embed)
+            self._tower = tower_of(model.model.visual)
+        self._adds_dense = _add_deep(language)
         # NOTE: transformers renamed the argument within its fifth major version
         self._cache_name = "cache" if "cache" in inspect.signature(language.forward).parameters else "past_key_values"
 
@@ -121,6 +143,11 @@ class Backbone:
 
     def see(self, frames: Sequence[np.ndarray]) -> list[Seen]:
         """Image tokens of (height, width, 3) uint8 frames, all through the vision tower at once."""
+        import torch
+
+        if self._tower is not None and len({frame.shape for frame in frames}) == 1:
+            stacked = np.stack([self.pixels.resized(frame) for frame in frames])
+            return self._see(torch.from_numpy(stacked).to(self.device)).each()
         inputs = {name: value.to(self.device) for name, value in self.pixels.prepare(frames).items()}
         outputs = self.model.get_image_features(**inputs, return_dict=True)
         deep = getattr(outputs, "deepstack_features", None) or []
@@ -129,20 +156,59 @@ class Backbone:
             for number, tokens in enumerate(outputs.pooler_output)
         ]
 
+    def see_stack(self, frames: torch.Tensor) -> Stack:
+        """Image tokens of (n, height, width, 3) uint8 frames, a tensor where the model computes.
+
+        With the towers of Qwen2-VL and Qwen3-VL nothing leaves the device and nothing waits for it, and frames that
+        would have to be resized raise ValueError; others go the way of `see`.
+        """
+        import torch
+
+        if self._tower is not None:
+            high, wide = self.pixels.size(*frames.shape[1:3])
+            if (high, wide) != frames.shape[1:3]:
+                raise ValueError(f"frames of {frames.shape[2]} x {frames.shape[1]}: this model takes {wide} x {high} "
+                                 "of that shape; resize them first")  # fmt: skip
+            return self._see(frames)
+        seen = self.see(list(frames.cpu().numpy()))
+        layers = zip(*(picture.deep for picture in seen), strict=True)
+        return Stack(torch.stack([picture.tokens for picture in seen]), tuple(map(torch.stack, layers)), seen[0].grid)
+
+    def _see(self, frames: torch.Tensor) -> Stack:
+        assert self._tower is not None
+        assert isinstance(self.pixels, PatchPixels)
+        side, merge = self.pixels.patch, self.pixels.merge
+        rows, columns = frames.shape[1] // side, frames.shape[2] // side
+        tokens, deep = self._tower(self.pixels.patches(frames), (rows, columns))
+        return Stack(tokens, deep, (rows // merge, columns // merge))
+
     def embed(
-        self, ids: torch.Tensor, pictures: torch.Tensor, seen: Sequence[Seen]
+        self, ids: torch.Tensor, pictures: torch.Tensor, seen: Sequence[Seen] | Stack
     ) -> tuple[torch.Tensor, dict[str, Any]]:
         """(batch, n, hidden) of (batch, n) ids, image tokens put in their places, and what else `read` needs of them.
 
         pictures: (batch, n), the number in `seen` of the picture that a token is of, -1 for words. Pictures stand in
-        the order of `seen`, row by row, each whole.
+        the order of `seen`, row by row, each whole. A Stack has one picture for each row.
         """
         import torch
 
         embeds = self.language.get_input_embeddings()(ids)
-        if not seen:
+        if not len(seen):
             return embeds, {}
         mask = pictures >= 0
+        if isinstance(seen, Stack):
+            assert len(seen.tokens) == len(ids), f"{len(seen.tokens)} pictures for {len(ids)} rows"
+            first = mask.int().argmax(1, keepdim=True)
+            places = first + torch.arange(seen.tokens.shape[1], device=ids.device)
+            places = places[..., None].expand(-1, -1, embeds.shape[-1])
+            embeds = embeds.scatter(1, places, seen.tokens.to(embeds.dtype))
+            if not seen.deep:
+                return embeds, {}
+            if self._adds_dense:
+                layers = [torch.zeros_like(embeds).scatter(1, places, deep.to(embeds.dtype)) for deep in seen.deep]
+            else:
+                layers = [deep.flatten(0, 1) for deep in seen.deep]
+            return embeds, {"visual_pos_masks": mask, "deepstack_visual_embeds": layers}
         tokens = torch.cat([picture.tokens for picture in seen])
         assert int(mask.sum()) == len(tokens), f"{int(mask.sum())} places for {len(tokens)} image tokens"
         embeds = embeds.masked_scatter(mask[..., None], tokens.to(embeds.dtype))
@@ -155,23 +221,44 @@ class Backbone:
         self,
         embedded: tuple[torch.Tensor, dict[str, Any]],
         positions: torch.Tensor,
-        mask: torch.Tensor,
+        mask: torch.Tensor | None,
         cache: Any = None,
     ) -> torch.Tensor:
         """(batch, n, hidden) after the language model.
 
-        positions: (3, batch, n). mask: (batch, n, earlier + n) bool, what each token may look at. cache: a transformers
-        Cache of what was read before, to which this is added.
+        positions: (3, batch, n). mask: (batch, n, earlier + n) bool, what each token may look at; None for all before
+        it, where nothing was read earlier. cache: a transformers Cache of what was read before, to which this is added.
         """
         embeds, more = embedded
         arguments = {
             "inputs_embeds": embeds,
-            "attention_mask": mask[:, None],
+            "attention_mask": None if mask is None else mask[:, None],
             "position_ids": positions if self.style.spatial else positions[0],
             "use_cache": cache is not None,
             self._cache_name: cache,
         }
         return self.language(**arguments, **more).last_hidden_state
+
+    def losses(
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        pictures: torch.Tensor,
+        frames: torch.Tensor,
+        targets: torch.Tensor,
+    ) -> torch.Tensor:
+        """(batch, n) float32: the loss at each place of one example a row, 0 where nothing is learnt.
+
+        ids, pictures: (batch, n), padded behind; the padding is 0 and -1. positions: (3, batch, n). frames: (batch,
+        height, width, 3) uint8, the one picture of each row. targets: (batch, n), the id that comes next, -100 where it
+        is not learnt. All on the device, and nothing waits for it. Also under torch.autocast.
+        """
+        from torch.nn.functional import cross_entropy
+
+        # NOTE: nothing looks ahead and the padding is behind, so that the fast kernels without a mask do
+        hidden = self.read(self.embed(ids, pictures, self.see_stack(frames)), positions, None)
+        logits = self.logits(hidden).flatten(0, 1).float()
+        return cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="none").view(targets.shape)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(..., vocabulary) of (..., hidden)."""
@@ -263,66 +350,101 @@ class Backbone:
 
 def _flatten_patches(embed: Any) -> None:
     """Makes a convolution over patches that do not overlap the matrix product that it is: on a CPU ten times faster."""
+    if embed.proj.weight.ndim == 5:  # (hidden, channels, time, height, width)
+        embed.forward = MethodType(_multiply, embed)
+
+
+def _multiply(self: Any, patches: torch.Tensor) -> torch.Tensor:
     from torch.nn.functional import linear
 
-    weight = embed.proj.weight  # (hidden, channels, time, height, width)
+    matrix = self.proj.weight.flatten(1)
+    return linear(patches.reshape(-1, matrix.shape[1]).to(matrix.dtype), matrix, self.proj.bias)
 
-    def forward(patches: torch.Tensor) -> torch.Tensor:
-        matrix = embed.proj.weight.flatten(1)
-        return linear(patches.reshape(-1, matrix.shape[1]).to(matrix.dtype), matrix, embed.proj.bias)
 
-    if weight.ndim == 5:
-        embed.forward = forward
+def _add_deep(language: Any) -> bool:
+    """Lets a language model add deep features that are as wide as what it reads, without looking where they belong."""
+    if not hasattr(type(language), "_deepstack_process"):
+        return False
+    language._deepstack_process = MethodType(_add, language)
+    return True
+
+
+def _add(self: Any, hidden: torch.Tensor, mask: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
+    if deep.ndim == hidden.ndim:
+        return hidden + deep.to(hidden.dtype)
+    return type(self)._deepstack_process(self, hidden, mask, deep)
 
 
 # -- models made here ------------------------------------------------------------------------------------------------
 
-_TINY_TEXT = {
-    "hidden_size": 192,
-    "intermediate_size": 512,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 4096,
-    "tie_word_embeddings": True,
+
+@dataclass(frozen=True)
+class Size:
+    """Of a model made here."""
+
+    family: str  # unless another is asked for
+    width: int  # of the pictures it plays by
+    height: int
+    text: Mapping[str, int]  # hidden_size and so on of the language model
+    vision: int  # width of the vision tower
+    depth: int
+    heads: int = 4  # of the vision tower
+    deep: tuple[int, ...] = (0, 1)  # Qwen3-VL: layers of the tower that the first of the language model see
+    positions: int = 16  # Qwen3-VL: a side of the table of learnt ones
+    exact: bool = False  # Qwen3-VL: GELU as it is, not by tanh, which takes a CPU four times as long
+
+
+def _text(hidden: int, between: int, layers: int, heads: int) -> dict[str, int]:
+    return {
+        "hidden_size": hidden, "intermediate_size": between, "num_hidden_layers": layers,
+        "num_attention_heads": heads, "num_key_value_heads": heads // 2,
+    }  # fmt: skip
+
+
+SIZES = {
+    # 4 million parameters, 32 image tokens
+    "tiny": Size("qwen2_vl", 224, 126, _text(192, 512, 6, 4), 128, 3),
+    # 12 million, 45: positions are learnt beside the rotations, and an early layer is shown too, to point precisely
+    "agent": Size("qwen3_vl", 252, 140, _text(256, 704, 5, 4), 256, 6, deep=(2,), positions=18, exact=True),
+    # 51 million, 32
+    "small": Size("qwen2_vl", 224, 126, _text(512, 1536, 12, 8), 320, 8),
 }
-_SMALL_TEXT = _TINY_TEXT | {
-    "hidden_size": 512,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 8,
-    "num_key_value_heads": 4,
-}
 
 
-def tiny(family: str = "qwen2_vl", seed: int = 0, agent: AgentConfig | None = None, small: bool = False) -> Backbone:
-    """A model of a family's own class with random weights and the small tokenizer: 4 million parameters, or 51 (small).
+def tiny(family: str | None = None, seed: int = 0, agent: AgentConfig | None = None, size: str = "tiny") -> Backbone:
+    """A model of a family's own class with random weights and the small tokenizer.
 
-    Frames become 224 x 112 pixels, 32 image tokens.
+    size: one of SIZES, whose family it is where none is given. UnknownNameError for what is neither.
     """
     import torch
     from transformers import AutoModelForImageTextToText
 
     from vla.tokenizer import small_tokenizer
 
+    if size not in SIZES:
+        raise UnknownNameError("size of model", size, nearest_names(size, SIZES))
+    chosen = SIZES[size]
+    family = family or chosen.family
     if family not in FAMILIES:
         raise UnknownNameError("model family", family, nearest_names(family, FAMILIES))
     tokenizer = small_tokenizer()
-    config = _config(family, tokenizer, _SMALL_TEXT if small else _TINY_TEXT, 320 if small else 128, 8 if small else 3)
-    pixels = pixels_of(family, config, {"size": {"shortest_edge": 56 * 56, "longest_edge": 224 * 126}})
+    config = _config(family, tokenizer, chosen)
+    most = chosen.width * chosen.height
+    pixels = pixels_of(family, config, {"size": {"shortest_edge": 56 * 56, "longest_edge": most}})
     if isinstance(pixels, SquarePixels):
         pixels = replace(pixels, longest=config.vision_config.image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForImageTextToText.from_config(config, attn_implementation="sdpa")
     style = "smolvlm" if family == "smolvlm" else "short"
-    return Backbone(
-        model.eval(), tokenizer, pixels, agent or AgentConfig("jarvisvla-fixed", style, width=224, height=126)
-    )
+    agent = agent or AgentConfig("jarvisvla-fixed", style, width=chosen.width, height=chosen.height)
+    return Backbone(model.eval(), tokenizer, pixels, agent)
 
 
-def _config(family: str, tokenizer: Any, text: dict[str, Any], width: int, depth: int) -> Any:
+def _config(family: str, tokenizer: Any, size: Size) -> Any:
     from transformers import AutoConfig
+
+    width, depth, text = size.vision, size.depth, dict(size.text)
 
     vocabulary = -(-len(tokenizer) // 64) * 64
     ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in (
@@ -333,14 +455,14 @@ def _config(family: str, tokenizer: Any, text: dict[str, Any], width: int, depth
     head = text["hidden_size"] // text["num_attention_heads"]
     sections = [head // 2 - 2 * (head // 6), head // 6, head // 6]
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": sections}
-    text = text | ends | {"vocab_size": vocabulary}
+    text = text | ends | {"vocab_size": vocabulary, "max_position_embeddings": 4096, "tie_word_embeddings": True}
     if family == "smolvlm":
         ids["image_token_id"] = tokenizer.convert_tokens_to_ids("<image>")
         vision = {
             "hidden_size": width,
             "intermediate_size": 4 * width,
             "num_hidden_layers": depth,
-            "num_attention_heads": 4,
+            "num_attention_heads": size.heads,
             "image_size": 128,
             "patch_size": 16,
         }
@@ -348,7 +470,13 @@ def _config(family: str, tokenizer: Any, text: dict[str, Any], width: int, depth
             family, text_config={"model_type": "llama"} | text, vision_config=vision, scale_factor=2,
             image_token_id=ids["image_token_id"], tie_word_embeddings=True, pad_token_id=tokenizer.pad_token_id,
         )  # fmt: skip
-    vision = {"depth": depth, "num_heads": 4, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    vision = {
+        "depth": depth,
+        "num_heads": size.heads,
+        "patch_size": 14,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+    }
     if family == "qwen2_vl":
         vision |= {"embed_dim": width, "hidden_size": text["hidden_size"], "mlp_ratio": 4}
     else:
@@ -356,7 +484,8 @@ def _config(family: str, tokenizer: Any, text: dict[str, Any], width: int, depth
     if family == "qwen2_5_vl":
         vision |= {"fullatt_block_indexes": [depth - 1], "window_size": 112}
     if family == "qwen3_vl":
-        vision |= {"deepstack_visual_indexes": [0, 1], "num_position_embeddings": 256}
+        vision |= {"deepstack_visual_indexes": list(size.deep), "num_position_embeddings": size.positions**2}
+        vision |= {"hidden_act": "gelu"} if size.exact else {}
         text = text | {"head_dim": head}
     return AutoConfig.for_model(
         family, text_config=text | {"rope_parameters": rope}, vision_config=vision, tie_word_embeddings=True, **ids

@@ -10,16 +10,19 @@ The numbers equal those of the processors of transformers, which tests compare w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from functools import cached_property, lru_cache, wraps
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jarvis.core.errors import FormatError
 
-__all__ = ["PatchPixels", "SquarePixels", "pixels_of"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["PatchPixels", "SquarePixels", "kept", "pixels_of"]
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -50,6 +53,29 @@ class _Normal:
     def _normalised(self, frame: np.ndarray) -> np.ndarray:
         """(3, height, width) float32 of (height, width, 3) uint8."""
         return np.stack([self._table[channel][frame[..., channel]] for channel in range(3)])
+
+
+def kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Computed once each; also within `torch.inference_mode`, whose tensors would be of no use to learning."""
+
+    @lru_cache(maxsize=16)
+    @wraps(function)
+    def outside(*given: Any) -> Any:
+        import torch
+
+        with torch.inference_mode(False):
+            return function(*given)
+
+    return outside
+
+
+@kept
+def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: Any) -> tuple[Any, Any]:
+    """(3, 1) float32 tensors: a byte times the one plus the other is normalised."""
+    import torch
+
+    means, stds = torch.tensor(mean)[:, None], torch.tensor(std)[:, None]
+    return (1 / (255 * stds)).to(device), (-means / stds).to(device)
 
 
 @dataclass(frozen=True)
@@ -87,6 +113,23 @@ class PatchPixels(_Normal):
         """Image tokens of a frame of that size."""
         return math.prod(self.grid(height, width))
 
+    def resized(self, frame: np.ndarray) -> np.ndarray:
+        """A frame at its `size`, bicubic."""
+        return _resized(frame, *self.size(*frame.shape[:2]), 3)
+
+    def patches(self, frames: torch.Tensor) -> torch.Tensor:
+        """(n, patches, 3 * patch * patch) float32 of (n, height, width, 3) uint8 frames of a size of `size`.
+
+        As `prepare` has them, each once instead of `temporal` times; computed where the frames are, and waiting for
+        nothing.
+        """
+        count, height, width = frames.shape[:3]
+        side, merge = self.patch, self.merge
+        cut = frames.view(count, height // side // merge, merge, side, width // side // merge, merge, side, 3)
+        cut = cut.permute(0, 1, 4, 2, 5, 7, 3, 6).reshape(count, -1, 3, side * side)
+        scale, shift = _scale_and_shift(self.mean, self.std, frames.device)
+        return (cut * scale + shift).flatten(2)
+
     def prepare(self, frames: Sequence[np.ndarray]) -> dict[str, Any]:
         """pixel_values (patches, 3 * temporal * patch * patch) float32 and image_grid_thw (frames, 3) int64 tensors."""
         import torch
@@ -94,7 +137,7 @@ class PatchPixels(_Normal):
         patches, grids = [], []
         for frame in frames:
             high, wide = self.size(*frame.shape[:2])
-            pixels = self._normalised(_resized(frame, high, wide, 3))  # bicubic
+            pixels = self._normalised(self.resized(frame))
             rows, columns, side, merge = high // self.patch, wide // self.patch, self.patch, self.merge
             cut = pixels.reshape(3, rows // merge, merge, side, columns // merge, merge, side)
             cut = cut.transpose(1, 4, 2, 5, 0, 3, 6)[:, :, :, :, :, None]

@@ -125,7 +125,7 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> PostTraining
 def begin_with(config: PostTraining) -> Backbone:
     """The model that a run begins with. FormatError for a folder that is none; nothing is downloaded."""
     if config.model in ("tiny", "small"):
-        backbone = tiny(seed=config.seed, small=config.model == "small")
+        backbone = tiny(seed=config.seed, size=config.model)
     elif config.model.endswith("-tiny"):
         backbone = tiny(config.model.removesuffix("-tiny"), seed=config.seed)
     else:

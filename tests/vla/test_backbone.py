@@ -9,8 +9,9 @@ import pytest
 
 from jarvis.core.errors import FormatError, UnknownNameError
 from vla.action_codecs import MissingTokensError
-from vla.backbone import FAMILIES, AgentConfig, Backbone, tiny
+from vla.backbone import FAMILIES, SIZES, AgentConfig, Backbone, tiny
 from vla.images import HALF, PatchPixels, SquarePixels
+from vla.packing import Example, attention, pack
 from vla.policy import VlaPolicy
 from vla.prompts import CHATML, SHORT, Turn
 
@@ -54,6 +55,75 @@ def test_a_conversation_gives_the_logits_of_transformers(family):
         theirs = backbone.model(input_ids=ids, attention_mask=torch.ones_like(ids), **inputs, **more).logits
     assert ours.abs().max() > 0.1
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pictures_at_once_look_as_they_do_alone(family):
+    backbone = tiny(family)
+    frames = [frame(seed, 140, 252) if family == "smolvlm" else frame(seed, 112, 224) for seed in range(3)]
+    with torch.inference_mode():
+        stack = backbone.see_stack(torch.from_numpy(np.stack(frames)))
+        inputs = backbone.pixels.prepare(frames)
+        theirs = backbone.model.get_image_features(**inputs, return_dict=True)
+        one_by_one = [backbone.see([one])[0] for one in frames]
+    assert (backbone._tower is None) == (family in ("qwen2_5_vl", "smolvlm"))
+    for number, (seen, alone) in enumerate(zip(stack.each(), one_by_one, strict=True)):
+        assert seen.grid == alone.grid == backbone.pixels.grid(*frames[0].shape[:2])
+        torch.testing.assert_close(seen.tokens, theirs.pooler_output[number], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(alone.tokens, seen.tokens, atol=1e-5, rtol=1e-5)
+        for layer, deep in zip(getattr(theirs, "deepstack_features", []), seen.deep, strict=True):
+            torch.testing.assert_close(deep, layer[number], atol=1e-5, rtol=1e-5)
+    if backbone._tower is not None:
+        with pytest.raises(ValueError, match="takes 224 x 112"):
+            backbone.see_stack(torch.zeros(1, 126, 224, 3, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_of_examples_has_the_losses_of_the_same_examples_packed(family):
+    backbone = tiny(family)
+    codec, style, tokenizer = backbone.codec(), backbone.style, backbone.tokenizer
+    examples = []
+    for number, words in enumerate(("jump", "mine 3 oak logs", "left-click slot 37")):
+        picture = frame(number, 112, 224)
+        reply = codec.encode({"attack": number % 2, "camera": (1.0, 3.0 * number)})
+        turns = [style.first(words), style.reply(reply)]
+        rendered = style.render(turns, tokenizer, [backbone.pixels.grid(*picture.shape[:2])])
+        examples.append(Example(str(number), rendered, (picture,)))
+    width = max(len(example.rendered) for example in examples)
+    packed = pack(examples, width)  # one a row, padded behind
+    assert (packed.segments < 0).any()
+    ids, positions, pictures, segments, targets = (
+        torch.from_numpy(part)
+        for part in (packed.ids, packed.positions, packed.pictures, packed.segments, packed.targets)
+    )
+    frames = torch.from_numpy(np.stack(packed.frames))
+    hidden = backbone.read(backbone.embed(ids, pictures, backbone.see(packed.frames)), positions, attention(segments))
+    logits = backbone.logits(hidden[targets != -100])
+    theirs = torch.nn.functional.cross_entropy(logits, targets[targets != -100])
+    weight = backbone.model.lm_head.weight
+    [their_slope] = torch.autograd.grad(theirs, weight)
+    losses = backbone.losses(ids, positions, pictures, frames, targets)
+    ours = losses.sum() / (targets != -100).sum()
+    assert not losses[targets == -100].any()
+    assert theirs > 1
+    torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(torch.autograd.grad(ours, weight)[0], their_slope, atol=1e-5, rtol=1e-4)
+    padding = segments < 0
+    assert padding.any()
+    other = backbone.losses(ids.masked_fill(padding, 7), positions, pictures, frames, targets)
+    torch.testing.assert_close(other, losses, atol=1e-6, rtol=0)
+
+
+def test_the_agents_size_takes_the_pictures_that_are_drawn_for_it():
+    backbone = tiny(size="agent")
+    assert backbone.family == "qwen3_vl"
+    assert (backbone.agent.width, backbone.agent.height) == (252, 140)
+    assert backbone.pixels.size(140, 252) == (140, 252)
+    assert backbone.pixels.tokens(140, 252) == 45
+    assert backbone.num_parameters < 12.5e6
+    with pytest.raises(UnknownNameError, match=r"size of model 'agant'.*agent"):
+        tiny(size="agant")
+    assert set(SIZES) == {"tiny", "agent", "small"}
 
 
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (126, 224), (720, 1280), (50, 30)])
