@@ -150,7 +150,12 @@ class Backbone:
             return self._see(torch.from_numpy(stacked).to(self.device)).each()
         inputs = {name: value.to(self.device) for name, value in self.pixels.prepare(frames).items()}
         outputs = self.model.get_image_features(**inputs, return_dict=True)
-        deep = getattr(outputs, "deepstack_features", None) or []
+        counts = [len(tokens) for tokens in outputs.pooler_output]
+        # NOTE: earlier releases of transformers do not cut these into pictures
+        deep = [
+            layer.split(counts) if isinstance(layer, torch.Tensor) else layer
+            for layer in getattr(outputs, "deepstack_features", None) or []
+        ]
         return [
             Seen(tokens, tuple(layer[number] for layer in deep), self.pixels.grid(*frames[number].shape[:2]))
             for number, tokens in enumerate(outputs.pooler_output)
