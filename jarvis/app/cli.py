@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
         {
             "idm": ("train_idm", "Train a model that tells keys and mouse from the video."),
             "foundation": ("train_foundation", "Train an unconditional action predictor by cloning play."),
+            "agent": ("train_agent", "Train an agent in play, at the side of a teacher."),
             "vla": ("train_vla", "Post-train a vision-language-action model, stage by stage."),
             "vla-data": ("train_vla_data", "Make what a stage of post-training learns from."),
             "vla-reinforce": ("train_vla_reinforce", "Improve an agent by policy gradient on tasks' own predicates."),

@@ -65,6 +65,11 @@ class RulePlanner:
 
     def steps(self, inventory: Mapping[str, int], stations: Iterable[str] = ()) -> list[Step]:
         """Everything that is left to do before the goal, or to it, in order."""
+        goals = self.goals(inventory)
+        return plan(goals, inventory, stations) if goals else []
+
+    def goals(self, inventory: Mapping[str, int]) -> list[tuple[str, int]]:
+        """(item, how many are to be carried) of all that is wanted or needed for it."""
         goals: list[tuple[str, int]] = []
         for want in self.wants:
             if want.how in ("have", "make", "gather"):
@@ -72,8 +77,9 @@ class RulePlanner:
                 more = carried_of(want.name, inventory) if want.event else 0
                 goals.append((want.name, more + want.count))
             else:
-                goals += requirements(want, want.count, inventory)
-        return plan(goals, inventory, stations) if goals else []
+                # NOTE: how often it was done is not known here, so what is left is used up before more is made
+                goals += requirements(want, 1 if carried_of(want.name, inventory) else want.count, inventory)
+        return goals
 
     def next(self, inventory: Mapping[str, int], stations: Iterable[str] = ()) -> Instruction | None:
         """The first of these that can be begun, in words. None when nothing is left to do but to wait."""

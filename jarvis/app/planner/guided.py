@@ -1,0 +1,104 @@
+"""The default agent: a small vision-language-action model that a guide tells what to do, tick by tick.
+
+    policy = default_agent()                          # --policy default: the checkpoint that ships with the package
+    policy = guided("runs/agent")                     # --policy guided:FOLDER
+    policy.reset([task.goal], seeds=[3]); policy.follow(0, env)
+    actions = policy.act([observation])
+
+The model sees pixels and the guide's few words, nothing else. The guide (guide.py) sees what a player reads off the
+screens and never where in the world anything is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jarvis.app.planner.guide import Guide
+from jarvis.core.actions import Action
+from jarvis.core.errors import JarvisError
+from jarvis.core.goals import Goal
+from jarvis.core.observations import Observation
+
+__all__ = ["AGENT", "GuidedPolicy", "default_agent", "guided"]
+
+AGENT = Path(__file__).parents[2] / "data" / "agent"  # the checkpoint that ships
+TEMPERATURE = 0.5
+NEVER = 10**9  # a guide says to wait, so doing nothing for long is no sign of a freeze
+
+
+class GuidedPolicy:
+    """The rows of a policy with `tell(row, text)`, each with a guide of its own."""
+
+    def __init__(self, policy: Any) -> None:
+        self.policy = policy
+        self.picture_size = policy.picture_size
+        self.counts: Counter[str] = Counter()
+        self._guides: list[Guide | None] = []
+        self._envs: list[Any] = []
+        self._last: list[Action | None] = []
+        self._told: list[str] = []
+        self._trails: list[list[str]] = []
+
+    def reset(
+        self,
+        goals: Sequence[Goal | None],
+        *,
+        rows: Sequence[int] | None = None,
+        seeds: Sequence[int] | None = None,
+    ) -> None:
+        """As in the Policy protocol."""
+        if rows is None:
+            count = len(goals)
+            self._guides, self._envs, self._last = [None] * count, [None] * count, [None] * count
+            self._told, self._trails = [""] * count, [[] for _ in range(count)]
+        for row, goal in zip(range(len(goals)) if rows is None else rows, goals, strict=True):
+            self._guides[row] = None if goal is None else Guide(goal)
+            self._last[row], self._told[row], self._trails[row] = None, "", []
+        self.policy.reset(goals, rows=rows, seeds=seeds)
+
+    def follow(self, row: int, env: Any) -> None:
+        """The environment of a row, whose screens the guide reads. None: its world is not ready."""
+        if env is not None and not hasattr(env, "world"):
+            raise JarvisError(f"guided: the screens of {getattr(env, 'name', env)!r} cannot be read, only those of voxel "
+                              "worlds; choose another --policy there")  # fmt: skip
+        self._envs[row] = env
+
+    def act(self, observations: Sequence[Observation]) -> Sequence[Action]:
+        """One action a row, of the policy beneath."""
+        for row, (guide, env) in enumerate(zip(self._guides, self._envs, strict=True)):
+            if guide is None or env is None:
+                continue
+            text = guide.look(env.world, self._last[row]).text
+            if text != self._told[row]:
+                self.policy.tell(row, text)
+                self.counts["told"] += 1
+                self._told[row] = text
+                self._trails[row].append(text)
+        actions = self.policy.act(observations)
+        self._last = list(actions)
+        return actions
+
+    def report(self) -> dict[str, int]:
+        """Counts since the beginning: how often something new was told, and those of the policy beneath."""
+        return {**self.policy.report(), **self.counts}
+
+    def trail(self, row: int = 0) -> list[str]:
+        """What a row was told in this episode, in order."""
+        return list(self._trails[row])
+
+
+def guided(folder: str | Path, **options: Any) -> GuidedPolicy:
+    """A guide over the model in a checkpoint folder; options as of `vla.policy.VlaPolicy`."""
+    from vla.policy import VlaPolicy
+
+    return GuidedPolicy(VlaPolicy(folder, **{"temperature": TEMPERATURE, "freeze_limit": NEVER} | options))
+
+
+def default_agent(**options: Any) -> GuidedPolicy:
+    """The agent that ships with the package."""
+    if not (AGENT / "config.json").is_file():
+        raise JarvisError(f"{AGENT}: no agent ships with this version; make one with: jarvis train agent")
+    return guided(AGENT, **options)

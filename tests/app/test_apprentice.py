@@ -1,0 +1,242 @@
+"""Learning at a teacher's side: what is remembered and drawn, a toy that is learnt, processes that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from jarvis.app.learners.apprentice import Apprenticeship, apprentice, recipe
+from jarvis.app.learners.apprentice_buffer import REPLY, Memory, coloured
+from jarvis.app.learners.apprentice_worlds import RECORD, Board, Ring
+from jarvis.core.actions import Action
+from jarvis.core.errors import EnvironmentFailure
+from jarvis.core.files import read_json, read_json_lines
+from jarvis.core.goals import Goal
+from jarvis.core.observations import Observation
+from jarvis.core.tasks import Task
+
+TASKS = [Task("toy", Goal("do as you are told"))]
+WORDS = {"walk on": Action.of("forward"), "hit it": Action.of("attack")}
+TINY = Apprenticeship(
+    width=112, height=56, lesson="test_apprentice:Toy", seconds=None, steps=12, worlds=2, minimum=8, capacity=64,
+    batch=8, log_every=4, pupil_after=0.2,
+)  # fmt: skip
+
+
+@dataclass
+class Look:
+    """What a lesson shows in one tick."""
+
+    frame: np.ndarray
+    text: str
+    kind: str
+    shown: Action
+    point: tuple[int, int] | None
+    keep: bool
+
+
+class Toy:
+    """Two instructions, in turn; the picture's brightness says nothing. An episode is four ticks, won if all are right."""
+
+    def __init__(self, tasks, seed, number, *, width, height):
+        self.random, self.size = np.random.default_rng(seed), (height, width, 3)
+        self.tick, self.right, self.exam, self.told = 0, True, False, {}
+
+    def look(self):
+        text = list(WORDS)[self.tick % 2]
+        frame = np.full(self.size, self.random.integers(256), np.uint8)
+        return Look(frame, text, text.split()[0], WORDS[text], (100, 990) if self.tick == 0 else None, True)
+
+    def step(self, action):
+        self.right &= action is None or action == WORDS[list(WORDS)[self.tick % 2]]
+        self.tick += 1
+        if self.tick == 4:
+            old = self.told.get("toy", (0, 0, 0))
+            self.told["toy"] = [old[0] + 1, old[1] + self.right, old[2] + 4]
+            self.tick, self.right = 0, True
+
+    def results(self):
+        told, self.told = self.told, {}
+        return told
+
+
+class Fatal(Toy):
+    """Cannot be looked at."""
+
+    def look(self):
+        raise RuntimeError("no light")
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    from vla.backbone import tiny
+
+    return tiny().with_agent(width=112, height=56)
+
+
+def records_of(*looks):
+    ring = Ring(np.zeros(2, np.int64), np.zeros(len(looks), RECORD), np.zeros((len(looks), 56, 112, 3), np.uint8))
+    for look in looks:
+        ring.put(look)
+    return ring.records, ring.frames
+
+
+def look(text="walk on", kind="walk", level=0, action=None, point=None):
+    return Look(np.full((56, 112, 3), level, np.uint8), text, kind, action or WORDS["walk on"], point, True)
+
+
+# -- what is remembered
+
+
+def test_an_example_reads_as_the_model_was_to_be_spoken_to(backbone):
+    memory = Memory(backbone, 4)
+    memory.add(*records_of(look("walk on", level=7)))
+    batch = memory.sample(3)
+    style, grid = backbone.style, backbone.pixels.grid(56, 112)
+    turns = [style.first("walk on"), style.reply(backbone.codec().encode(WORDS["walk on"]))]
+    rendered = style.render(turns, backbone.tokenizer, [grid])
+    count = len(rendered)
+    assert batch.frames.shape == (3, 56, 112, 3)
+    assert (batch.frames == 7).all()
+    assert batch.ids[1, :count].tolist() == rendered.ids.tolist()
+    assert batch.positions[:, 1, :count].tolist() == rendered.positions.tolist()
+    assert batch.pictures[1, :count].tolist() == rendered.pictures.tolist()
+    learnt = np.where(rendered.learnt, rendered.ids, -100)[1:].tolist()
+    assert batch.targets[1, : count - 1].tolist() == learnt
+    assert (batch.targets[1, count - 1 :] == -100).all()
+    assert (batch.pictures[1, count:] == -1).all()
+
+
+def test_a_point_is_a_second_lesson_of_the_same_picture(backbone):
+    memory = Memory(backbone, 4, point_share=1.0, balance=0.0)
+    memory.add(*records_of(look("hit the cow", "hit", level=9, point=(512, 340))))
+    batch = memory.sample(32)
+    said = {backbone.tokenizer.decode(row[row != -100]) for row in batch.targets}
+    assert any("<|point_start|>(512,340)<|point_end|>" in words.replace(" ", "") for words in said)
+    assert len(said) == 2
+    read = {backbone.tokenizer.decode(row) for row in batch.ids}
+    assert any("point: hit the cow" in words for words in read)
+    assert (batch.frames == 9).all()
+    memory.sample(32)
+    assert memory.counts() == {"hit": 1, "point": 1}
+
+
+def test_rare_words_are_drawn_by_the_root_of_their_count(backbone):
+    memory = Memory(backbone, 200)
+    memory.add(*records_of(*[look("walk on", "walk", level=1)] * 99, look("hit it", "hit", level=2)))
+    batch = memory.sample(4000)
+    share = (batch.frames[:, 0, 0, 0] == 2).float().mean().item()
+    assert share == pytest.approx(1 / (1 + 99**0.5), abs=0.02)  # 0.091, where it is 0.01 of the lessons
+
+
+def test_the_oldest_is_forgotten_when_there_is_no_room(backbone):
+    memory = Memory(backbone, 4)
+    memory.add(*records_of(*[look(level=number) for number in range(6)]))
+    assert len(memory) == 4
+    assert sorted(set(memory.sample(200).frames[:, 0, 0, 0].tolist())) == [2, 3, 4, 5]
+
+
+def test_colours_change_by_picture_and_not_much():
+    import torch
+
+    frames = torch.full((64, 4, 4, 3), 100, dtype=torch.uint8)
+    changed = coloured(frames, 0.15, torch.Generator().manual_seed(0))
+    assert 84 <= changed.min() < 95 < 105 < changed.max() <= 115
+    assert (changed[:, 0, 0] == changed[:, 3, 3]).all()
+
+
+def test_a_ring_gives_in_order_what_was_put_and_refuses_long_words():
+    ring = Ring(np.zeros(2, np.int64), np.zeros(3, RECORD), np.zeros((3, 56, 112, 3), np.uint8))
+    given = []
+    for number in range(7):
+        ring.put(look(f"say {number}"))
+        if number in (1, 4, 6):
+            given.append([text for records, _ in ring.waiting() for text in records["text"].tolist()])
+    assert given == [[b"say 0", b"say 1"], [b"say 2", b"say 3", b"say 4"], [b"say 5", b"say 6"]]
+    with pytest.raises(ValueError, match="at most 240 fit"):
+        ring.put(look("x" * 241))
+
+
+def test_a_board_is_the_same_memory_for_all_who_map_it(tmp_path):
+    mine = Board(tmp_path / "board", 2, 3, 4, 112, 56)
+    other = Board(*mine.__reduce__()[1])
+    mine.ask(4, look("hit it", level=3))
+    assert other.asking().tolist() == [4]
+    assert other.texts[4] == b"hit it"
+    assert mine.answer_of(4) is None
+    other.answer(np.array([4]), other.asked[[4]].copy(), [Action.of("jump", camera=(1, -2))])
+    assert mine.answer_of(4) == Action.of("jump", camera=(1, -2))
+    assert other.asking().tolist() == []
+
+
+# -- a run
+
+
+def test_a_toy_is_learnt_alike_twice_and_played(tmp_path):
+    runs = []
+    for name in ("one", "two"):
+        config = replace(TINY, steps=30, optimizer=replace(TINY.optimizer, warmup=3), average=0.9)
+        trained = apprentice(config, TASKS, tmp_path / name, say=lambda line: None, device="cpu")
+        lines = [line for line in read_json_lines(tmp_path / name / "log.jsonl") if "loss" in line]
+        runs.append([(line["loss"], line["norm"], line["crew"]) for line in lines])
+    assert runs[0] == runs[1]
+    assert runs[0][-1][0] < 0.3 * runs[0][0][0]
+    assert runs[0][-1][2]["pupil"] > 0
+    from vla.policy import VlaPolicy
+
+    policy = VlaPolicy(trained.folder, temperature=0.0, device="cpu")
+    policy.reset([Goal("hit it"), Goal("walk on")])
+    seen = Observation(np.full((56, 112, 3), 90, np.uint8))
+    assert policy.act([seen, seen]) == [WORDS["hit it"], WORDS["walk on"]]
+    with pytest.raises(FileExistsError, match="earlier run"):
+        apprentice(TINY, TASKS, tmp_path / "one", say=print, device="cpu")
+
+
+def played(tmp_path, config, during=lambda: None):
+    """A run with processes, while something happens to them."""
+    said = []
+    thread = threading.Thread(target=during, daemon=True)
+    thread.start()
+    trained = apprentice(config, TASKS, tmp_path / "run", say=said.append, device="cpu")
+    return trained, said
+
+
+ASYNC = replace(TINY, steps=None, seconds=16.0, exam_seconds=2.0, workers=2, refresh_seconds=1.0, pupil_after=0.0,
+                pupil_full=0.0, pupil_most=1.0)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_without_a_worker_and_with_a_new_pupil(tmp_path):
+    import multiprocessing
+
+    def kill():
+        for name in ("worlds 1", "pupil"):
+            while not (found := [child for child in multiprocessing.active_children() if child.name == name]):
+                time.sleep(0.05)
+            time.sleep(5)
+            os.kill(found[0].pid, signal.SIGKILL)
+
+    trained, said = played(tmp_path, ASYNC, kill)
+    assert any("worlds 1 is gone, exit code -9; 1 go on" in line for line in said)
+    assert any("the pupil is gone, exit code -9; it begins anew" in line for line in said)
+    assert (trained.folder / "done").exists()
+    lines = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "crew" in line]
+    assert lines[-1]["crew"]["died"] == 1
+    assert lines[-1]["crew"]["pupil"] > 0
+    results = read_json(tmp_path / "run" / "results.json")
+    assert results["tasks"]["toy"]["episodes"] > 0
+    assert results["tasks"]["toy"]["rate"][1] <= results["tasks"]["toy"]["rate"][0]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_when_the_last_worker_dies_the_run_says_why_and_keeps_what_it_has(tmp_path):
+    with pytest.raises(EnvironmentFailure, match=r"all 2 workers.*\n(.*\n)*RuntimeError: no light"):
+        played(tmp_path, replace(ASYNC, lesson="test_apprentice:Fatal"))
+    assert list((tmp_path / "run").glob("step_*/done"))
