@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str | dict[str, Any], str]] = {
         },
         "Train a model, or go on with its training.",
     ),
+    "run": ("run", "Run a pipeline, from video to a better agent, stage by stage."),
     "learn": ("learn", "Learn what can be learnt next, and keep a book of it."),
     "serve": ("serve", "Serve a policy over HTTP."),
     "tasks": ("tasks", "List what can be played: goals, time limits, starts."),

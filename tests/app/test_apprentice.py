@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -11,15 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from jarvis.app.learners.apprentice import Apprenticeship, apprentice, recipe
-from jarvis.app.learners.apprentice_buffer import REPLY, Memory, coloured
-from jarvis.app.learners.apprentice_worlds import RECORD, Board, Ring
+from jarvis.app.learners.apprentice import RECIPES, Apprenticeship, apprentice, recipe
+from jarvis.app.learners.apprentice_buffer import Memory, coloured
+from jarvis.app.learners.apprentice_crew import Crew
+from jarvis.app.learners.apprentice_worlds import RECORD, Board, Plan, Ring
 from jarvis.core.actions import Action
 from jarvis.core.errors import EnvironmentFailure
 from jarvis.core.files import read_json, read_json_lines
 from jarvis.core.goals import Goal
 from jarvis.core.observations import Observation
 from jarvis.core.tasks import Task
+from jarvis.training import ConfigError
 
 TASKS = [Task("toy", Goal("do as you are told"))]
 WORDS = {"walk on": Action.of("forward"), "hit it": Action.of("attack")}
@@ -42,7 +45,7 @@ class Look:
 
 
 class Toy:
-    """Two instructions, in turn; the picture's brightness says nothing. An episode is four ticks, won if all are right."""
+    """Two instructions, in turn; the picture says nothing. An episode is four ticks, won if all are right."""
 
     def __init__(self, tasks, seed, number, *, width, height):
         self.random, self.size = np.random.default_rng(seed), (height, width, 3)
@@ -178,10 +181,19 @@ def test_a_board_is_the_same_memory_for_all_who_map_it(tmp_path):
 # -- a run
 
 
+def test_recipes_are_whole_and_settings_are_checked():
+    for name in RECIPES:
+        assert recipe(name, {"steps": 5, "stretch": [3, 4]}).stretch == (3, 4)
+    with pytest.raises(ConfigError, match="the run never ends"):
+        recipe("tiny", {"seconds": None})
+    with pytest.raises(ConfigError, match="did you mean workers"):
+        recipe("tiny", {"worker": 2})
+
+
 def test_a_toy_is_learnt_alike_twice_and_played(tmp_path):
     runs = []
     for name in ("one", "two"):
-        config = replace(TINY, steps=30, optimizer=replace(TINY.optimizer, warmup=3), average=0.9)
+        config = replace(TINY, steps=32, batch=4, optimizer=replace(TINY.optimizer, warmup=4), average=0.8)
         trained = apprentice(config, TASKS, tmp_path / name, say=lambda line: None, device="cpu")
         lines = [line for line in read_json_lines(tmp_path / name / "log.jsonl") if "loss" in line]
         runs.append([(line["loss"], line["norm"], line["crew"]) for line in lines])
@@ -198,45 +210,80 @@ def test_a_toy_is_learnt_alike_twice_and_played(tmp_path):
         apprentice(TINY, TASKS, tmp_path / "one", say=print, device="cpu")
 
 
-def played(tmp_path, config, during=lambda: None):
-    """A run with processes, while something happens to them."""
-    said = []
-    thread = threading.Thread(target=during, daemon=True)
-    thread.start()
-    trained = apprentice(config, TASKS, tmp_path / "run", say=said.append, device="cpu")
-    return trained, said
-
-
-ASYNC = replace(TINY, steps=None, seconds=16.0, exam_seconds=2.0, workers=2, refresh_seconds=1.0, pupil_after=0.0,
-                pupil_full=0.0, pupil_most=1.0)  # fmt: skip
+ASYNC = replace(TINY, steps=None, seconds=120.0, exam_seconds=1.5, workers=2, refresh_seconds=1.0)
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_without_a_worker_and_with_a_new_pupil(tmp_path):
-    import multiprocessing
+def test_a_crew_goes_on_without_a_worker_and_with_a_new_pupil(backbone):
+    plan = Plan(tuple(task.to_json() for task in TASKS), TINY.lesson, 2, 2, (2, 4), 112, 56)
+    memory, said = Memory(backbone, 64), []
+    crew = Crew(plan, backbone, 0.7, said.append)
+    crew.share = 1.0
 
-    def kill():
-        for name in ("worlds 1", "pupil"):
-            while not (found := [child for child in multiprocessing.active_children() if child.name == name]):
-                time.sleep(0.05)
-            time.sleep(5)
-            os.kill(found[0].pid, signal.SIGKILL)
+    def until(condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, said
+            crew.gather(memory)
+            time.sleep(0.005)
 
-    trained, said = played(tmp_path, ASYNC, kill)
-    assert any("worlds 1 is gone, exit code -9; 1 go on" in line for line in said)
-    assert any("the pupil is gone, exit code -9; it begins anew" in line for line in said)
-    assert (trained.folder / "done").exists()
-    lines = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "crew" in line]
-    assert lines[-1]["crew"]["died"] == 1
-    assert lines[-1]["crew"]["pupil"] > 0
-    results = read_json(tmp_path / "run" / "results.json")
-    assert results["tasks"]["toy"]["episodes"] > 0
-    assert results["tasks"]["toy"]["rate"][1] <= results["tasks"]["toy"]["rate"][0]
+    def kill(name):
+        [process] = [child for child in multiprocessing.active_children() if child.name == name]
+        os.kill(process.pid, signal.SIGKILL)
+
+    try:
+        until(lambda: crew.facts()["pupil"] > 10 and crew.facts()["workers"] == 2)
+        kill("worlds 1")
+        kill("pupil")
+        until(lambda: len(said) == 2)
+        assert set(said) == {
+            "worlds 1 is gone, exit code -9; 1 go on", "the pupil is gone, exit code -9; it begins anew"
+        }  # fmt: skip
+        before = crew.facts()["answered"]
+        until(lambda: crew.facts()["answered"] > before + 10)
+        crew.publish(backbone)
+        results, unfinished = crew.exam(1.0)
+        assert results["toy"][0] > 0
+        assert results["toy"][1] <= results["toy"][0]
+        assert unfinished == 2
+        assert crew.facts()["died"] == 1
+        assert memory.counts().keys() == {"walk", "hit"}
+    finally:
+        crew.close()
     assert not multiprocessing.active_children()
+    assert not crew.folder.exists()
+
+
+@pytest.mark.slow
+def test_a_run_with_processes_learns_until_it_is_told_to_stop(tmp_path):
+    def stop():
+        log = tmp_path / "run" / "log.jsonl"
+        while not (log.exists() and read_json_lines(log).values[-1]["step"] >= 12):
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop, daemon=True).start()
+    trained = apprentice(ASYNC, TASKS, tmp_path / "run", say=lambda line: None, device="cpu")
+    assert trained.stopped
+    assert trained.results is None
+    assert trained.steps >= 12
+    assert (trained.folder / "done").exists()
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_an_exam(tmp_path):
+    trained = apprentice(replace(ASYNC, steps=3), TASKS, tmp_path / "run", say=lambda line: None, device="cpu")
+    results = read_json(tmp_path / "run" / "results.json")
+    assert results == read_json(trained.folder / "results.json") == trained.results
+    toy = results["tasks"]["toy"]
+    assert toy["episodes"] > 0
+    assert toy["rate"][1] <= toy["rate"][0] <= toy["rate"][2]
+    assert "| toy |" in (trained.folder / "card.md").read_text()
 
 
 @pytest.mark.slow
 def test_when_the_last_worker_dies_the_run_says_why_and_keeps_what_it_has(tmp_path):
     with pytest.raises(EnvironmentFailure, match=r"all 2 workers.*\n(.*\n)*RuntimeError: no light"):
-        played(tmp_path, replace(ASYNC, lesson="test_apprentice:Fatal"))
+        apprentice(replace(ASYNC, lesson="test_apprentice:Fatal"), TASKS, tmp_path / "run", say=print, device="cpu")
     assert list((tmp_path / "run").glob("step_*/done"))

@@ -5,8 +5,8 @@
 
 In each world a guide says every tick what to do now, in a few words, and a teacher shows the right action for it.
 Either the teacher's or the pupil's action is played; the teacher's is always the lesson, so that the pupil learns to
-mend what it spoils. Workers play, the lessons stream into a memory on the device, and the learner draws from it all the while.
-At the end the pupil plays alone, on worlds that nobody learnt from.
+mend what it spoils. Workers play, the lessons stream into a memory on the device, and the learner draws from it all the
+while. At the end the pupil plays alone, on worlds that nobody learnt from.
 
     RUN/settings.json          the config and the tasks
     RUN/log.jsonl              loss, rate, gradient norm, examples and lessons a second, where the time goes

@@ -74,7 +74,8 @@ class Memory:
         self._known: dict[tuple[bytes, bytes], tuple[int, int]] = {}  # text's and kind's numbers by their bytes
         self._points: dict[tuple[int, int], list[int]] = {}
         self._words = Words(self.backbone, self.grid)
-        self._counted = 0  # batches since the kinds were counted
+        self._counted = 0  # batches that were drawn
+        self._longest = 1  # reply so far
 
         def empty(*shape: int, dtype: Any) -> torch.Tensor:
             return torch.empty(shape, dtype=dtype, device=self.device)
@@ -131,6 +132,7 @@ class Memory:
             replies[number, 1, : len(ids)] = ids
             texts[number, 1] = self._number(POINTS + records["text"][number].decode())
             kinds[number, 1] = self.kinds.setdefault("point", len(self.kinds))
+        self._longest = max(self._longest, int((replies >= 0).sum(2).max(initial=0)))
         return texts, kinds, replies
 
     def _actions(self, records: np.ndarray) -> np.ndarray:
@@ -167,18 +169,18 @@ class Memory:
         text = self._text.view(-1)[numbers].long()
         reply = self._reply.view(-1, REPLY)[numbers].long()
         words = self._words.on(self.device)
-        length, width = words.lengths[text], words.ids.shape[1] + REPLY
-        columns = torch.arange(width, device=self.device)[None] - length[:, None]  # 0: the reply begins
+        room = self._longest  # behind the longest words; column 0 is where a row's reply begins
+        columns = torch.arange(words.ids.shape[1] + room, device=self.device) - words.lengths[text][:, None]
         within = reply.gather(1, columns.clamp(0, REPLY - 1))
         is_reply = (columns >= 0) & (columns < REPLY) & (within >= 0)
         pad = torch.nn.functional.pad
-        ids = torch.where(is_reply, within, pad(words.ids[text], (0, REPLY)))
+        ids = torch.where(is_reply, within, pad(words.ids[text], (0, room)))
         positions = torch.where(
-            columns >= 0, words.next[text][:, None] + columns, pad(words.positions[:, text], (0, REPLY))
+            columns >= 0, words.next[text][:, None] + columns, pad(words.positions[:, text], (0, room))
         )
         targets = torch.full_like(ids, -100)
         targets[:, :-1] = torch.where(is_reply[:, 1:], ids[:, 1:], targets[:, 1:])
-        pictures = pad(words.pictures[text], (0, REPLY), value=-1)
+        pictures = pad(words.pictures[text], (0, room), value=-1)
         return Batch(self._frames[numbers // 2], ids, positions, pictures, targets)
 
     def _count(self) -> None:
@@ -238,12 +240,12 @@ class Words:
 
 
 class _Table:
-    """Beginnings of conversations as tensors, in rows as wide as the longest, in steps of eight."""
+    """Beginnings of conversations as tensors, in rows as wide as the longest."""
 
     def __init__(self, rendered: list[Any], device: Any) -> None:
         import torch
 
-        count, width = len(rendered), -(-max(map(len, rendered)) // 8) * 8
+        count, width = len(rendered), max(map(len, rendered))
         ids, pictures = np.zeros((count, width), np.int64), np.full((count, width), -1, np.int64)
         positions = np.zeros((3, count, width), np.int64)
         for row, one in enumerate(rendered):

@@ -40,7 +40,7 @@ RECORD = np.dtype([("text", f"S{TEXT_BYTES}"), ("kind", f"S{KIND_BYTES}"), *_ACT
 CONTROL = np.dtype([
     ("mode", "<i4"), ("share", "<f8"),  # of the ticks that the pupil plays
     ("published", "<i8"), ("loaded", "<i8"),  # versions of the pupil's weights
-    ("pupil", "<i4"), ("answered", "<i8"), ("batches", "<i8"),  # 1 while there is a pupil; its answers, in how many goes
+    ("pupil", "<i4"), ("answered", "<i8"), ("batches", "<i8"),  # 1: there is a pupil; its answers, in so many goes
 ])  # fmt: skip
 COUNTS = np.dtype([("ticks", "<i8"), ("pupil", "<i8"), ("kept", "<i8"), ("full", "<f8"), ("idle", "<f8")])
 
