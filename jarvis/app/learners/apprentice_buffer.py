@@ -117,7 +117,9 @@ class Memory:
         texts, kinds = np.zeros((count, 2), np.int32), np.full((count, 2), -1, np.int16)
         replies = np.full((count, 2, REPLY), -1, np.int32)
         replies[:, 0] = self._actions(records)
-        asked = (records["point"][:, 0] >= 0) & (self._random.random(count) < self.point_share)
+        asked = ((records["point"] >= 0) & (records["point"] <= 990)).all(1) & (
+            self._random.random(count) < self.point_share
+        )
         for number, (text, kind) in enumerate(zip(records["text"].tolist(), records["kind"].tolist(), strict=True)):
             known = self._known.get((text, kind))
             if known is None:
