@@ -40,6 +40,7 @@ __all__ = ["Teacher"]
 
 Skill = Generator[tuple[str, ...], None, Any]
 MAX_TURN = 10.0  # degrees a tick: what the action codec can say
+TURN = 7.24  # degrees a tick when looking about
 VIEW = 52.0  # degrees to either side: what a picture shows
 NEAR = 5.0  # metres within which things are known though out of view
 BESIDE = (560.0, 180.0)  # pixels of a 640 x 360 picture, outside every panel
@@ -200,7 +201,7 @@ class Teacher(ScriptedPlayer):
         for _ in range(ticks):
             if seen():
                 return True
-            self.eyes.face(float(self.p["yaw"]) + 45.0, 8.0)
+            self.mouse = (min(3.0, max(-3.0, (8.0 - float(self.p["pitch"])) * 0.3)), TURN)
             yield self.afloat()
         return True
 

@@ -12,6 +12,7 @@ in the world anything is.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
 __all__ = ["Guide"]
 
 REACH = 4.0  # metres to a table or furnace that can be used
-LOOK_EVERY, LOOK = 400, 40  # ticks: of a search without success, the first of every so many are for looking about
+LOOK_EVERY, LOOK = 400, 50  # ticks: of a search without success, the first of every so many are for looking about
 DANGER = 60  # ticks after a blow in which no screen is opened
 PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
 DEEP = ("iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli")
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
+SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
 KIT = (("stone_pickaxe", 2), ("crafting_table", 1), ("#planks", 8), ("stick", 4))
 SWORDS = ("diamond_sword", "iron_sword", "stone_sword", "wooden_sword", "iron_axe", "stone_axe", "wooden_axe")
 IN_HAND = ("place", "eat", "drink", "pour", "throw")
@@ -59,6 +61,7 @@ class Guide:
         self.goal = goal
         self.planner = RulePlanner(goal)
         self._ready = False  # packed for the deep
+        self._level = False  # as deep as what is looked for
         self._ticks = 0
         self._job: tuple[Step, int, int] | None = None  # to craft or smelt, how many are to be carried, until when
         self._refused: dict[str, int] = {}  # item -> until when it is not tried again
@@ -98,7 +101,7 @@ class Guide:
     # what to go for
 
     def _steps(self, world: World) -> list[Step]:
-        inventory, stations = world.inventory(), self._stations(world)
+        inventory, stations = _carried(world), self._stations(world)
         try:
             steps = self._packed(world, inventory, stations)
             if stations and steps and steps[0].kind not in ("craft", "smelt"):
@@ -135,7 +138,7 @@ class Guide:
                 return leave(world) if world.screen.is_open else WAIT if not steps else DEFEND
             return self._perform(world, want)
         if step.kind in ("craft", "smelt"):
-            pieces = carried_of(step.item, world.inventory()) + step.count
+            pieces = carried_of(step.item, _carried(world)) + step.count
             self._job = (step, pieces, self._ticks + PATIENCE + step.count * (220 if step.kind == "smelt" else 30))
             return self._go_on(world, *self._job) or (leave(world) if world.screen.is_open else WAIT)
         if world.screen.is_open:
@@ -143,7 +146,7 @@ class Guide:
         if step.kind == "kill":
             return self._kill(world, step.source, step.item)
         blocks = gathered_from(step.item)[0]
-        return self._gather(world, step.item, blocks, carried_of(step.item, world.inventory()))
+        return self._gather(world, step.item, blocks, carried_of(step.item, _carried(world)))
 
     def _deed(self) -> Want | None:
         return next((want for want in self.planner.wants if want.how not in ("have", "make", "gather")), None)
@@ -153,9 +156,7 @@ class Guide:
     def _go_on(self, world: World, step: Step, pieces: int, until: int) -> Directive | None:
         """The next click of a job. None when it is done, or cannot be."""
         screen = world.screen
-        left = pieces - carried_of(step.item, world.inventory())
-        if screen.is_open and screen.carried[0] and carried_of(step.item, {RULES.items[screen.carried[0]]: 1}):
-            left -= screen.carried[1]
+        left = pieces - carried_of(step.item, _carried(world))
         if left <= 0:
             return leave(world) if screen.is_open and screen.carried[0] else None
         if self._ticks > until:
@@ -183,12 +184,7 @@ class Guide:
     def _recipe(self, world: World, item: str) -> Any:
         if item != "#planks":
             return recipe_for(item)
-        inventory = dict(world.inventory())
-        for slot in range(1, 10) if world.screen.is_open else ():
-            stacks = world.screen.stacks()
-            if slot < len(stacks) and stacks.item(slot)[0]:
-                name = RULES.items[stacks.item(slot)[0]]
-                inventory[name] = inventory.get(name, 0) + 64  # what is laid out already goes on
+        inventory = _carried(world)
         log = max(GROUPS["#logs"], key=lambda name: inventory.get(name, 0))
         return recipe_for(log.replace("_log", "_planks"))
 
@@ -199,7 +195,7 @@ class Guide:
         words = station.replace("_", " ")
         if station in self._stations(world):
             return leave(world) if world.screen.is_open else Directive("use", f"open the {words}", (station,))
-        if not world.inventory().get(station):
+        if not _carried(world).get(station):
             self._job = None
             return WAIT
         return self._hold(world, {RULES.item(station)}) or Directive("place", f"place the {words}", (station,))
@@ -247,7 +243,7 @@ class Guide:
         return None
 
     def _weapon(self, world: World) -> Directive | None:
-        inventory = world.inventory()
+        inventory = _carried(world)
         name = next((name for name in SWORDS if inventory.get(name)), None)
         return None if name is None else self._hold(world, {RULES.item(name)})
 
@@ -256,7 +252,7 @@ class Guide:
         if player["food"] > 14 and (player["hp"] >= 12 or player["food"] >= 18):
             return None
         wanted = {name for want in self.planner.wants for name in want.names}
-        inventory = world.inventory()
+        inventory = _carried(world)
         foods = {RULES.item(name) for name in FOODS if inventory.get(name) and name not in wanted}
         if not foods:
             return None
@@ -273,7 +269,7 @@ class Guide:
     def _kill(self, world: World, mob: str, item: str = "") -> Directive:
         if (hold := self._weapon(world)) is not None:
             return hold
-        carried = carried_of(item, world.inventory()) if item else 0
+        carried = carried_of(item, _carried(world)) if item else 0
         name = mob.replace("_", " ")
         return Directive("kill", f"kill {name}{self._phase(world, '', f'kill {name}', carried)}", (mob, item))
 
@@ -286,10 +282,9 @@ class Guide:
         if (self._ticks - self._searching[1]) % LOOK_EVERY < LOOK:
             return ", look around"
         if item in DEPTHS:
-            low, _, level = DEPTHS[item]
-            if y > level + 3:
-                return ", dig down"
-            return ", climb" if y < low else ", tunnel"
+            level = DEPTHS[item][2]
+            self._level = y <= level + (SLACK if self._level else 0.5)  # once there, a step up changes nothing
+            return ", climb" if y < level - 3 else ", tunnel" if self._level else ", dig down"
         return ", climb" if y < SEA_LEVEL and location_stats(world)["sky_light_level"] < DARK else ""
 
     def _perform(self, world: World, want: Want) -> Directive:
@@ -312,7 +307,7 @@ class Guide:
         return Directive("do", f"{how} {words}{phase}", (want,))
 
     def _needed(self, world: World, want: Want) -> Directive | None:
-        how, inventory = want.how, world.inventory()
+        how, inventory = want.how, _carried(world)
         items: tuple[str, ...] = ()
         if how in IN_HAND:
             items = want.names
@@ -328,6 +323,19 @@ class Guide:
         if not items:
             return None
         return self._hold(world, {RULES.item(name) for name in items if name in RULES.item_id})
+
+
+def _carried(world: World) -> Counter[str]:
+    """Everything: inventory, cursor and crafting grid."""
+    carried = Counter(world.inventory())
+    screen = world.screen
+    if screen.is_open:
+        stacks = screen.stacks()
+        grid = {"player": range(1, 5), "crafting_table": range(1, 10)}.get(screen.kind, range(0))
+        for item, count, _ in [screen.carried, *(stacks.item(slot) for slot in grid)]:
+            if item:
+                carried[RULES.items[item]] += count
+    return carried
 
 
 def _select(index: int) -> Directive:
