@@ -15,6 +15,7 @@ import pytest
 from jarvis.app.learners.apprentice import RECIPES, Apprenticeship, apprentice, recipe
 from jarvis.app.learners.apprentice_buffer import Memory, coloured
 from jarvis.app.learners.apprentice_crew import Crew
+from jarvis.app.learners.apprentice_player import Pupil
 from jarvis.app.learners.apprentice_worlds import RECORD, Board, Plan, Ring
 from jarvis.core.actions import Action
 from jarvis.core.errors import EnvironmentFailure
@@ -176,6 +177,27 @@ def test_a_board_is_the_same_memory_for_all_who_map_it(tmp_path):
     other.answer(np.array([4]), other.asked[[4]].copy(), [Action.of("jump", camera=(1, -2))])
     assert mine.answer_of(4) == Action.of("jump", camera=(1, -2))
     assert other.asking().tolist() == []
+
+
+# -- who plays
+
+
+def test_the_pupil_plays_what_the_policy_would(backbone):
+    from vla.policy import VlaPolicy
+
+    frames = np.random.default_rng(0).integers(0, 256, (6, 56, 112, 3), np.uint8)
+    texts = ["go", "left-click slot 37", "walk on", "hit it", "go", "drop what you hold"]
+    policy = VlaPolicy(backbone, temperature=0.0)
+    policy.reset([Goal(text) for text in texts])
+    assert Pupil(backbone, 0.0, seed=0).act(frames, texts) == policy.act([Observation(frame) for frame in frames])
+
+
+def test_the_pupil_chooses_anew_each_time_if_it_is_warm(backbone):
+    frames = np.zeros((12, 56, 112, 3), np.uint8)
+    pupil = Pupil(backbone, 1.0, seed=0)
+    once, again = pupil.act(frames, ["go"] * 12), pupil.act(frames, ["go"] * 12)
+    assert len({*once, *again}) > 12
+    assert once == Pupil(backbone, 1.0, seed=0).act(frames, ["go"] * 12)
 
 
 # -- a run

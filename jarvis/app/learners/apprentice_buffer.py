@@ -10,6 +10,7 @@ Words are drawn first by their kind, each kind by its count to the power of `bal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     import torch
 
     from vla.backbone import Backbone
+    from vla.prompts import Rendered
 
-__all__ = ["Batch", "Memory", "coloured"]
+__all__ = ["Batch", "Memory", "Words", "coloured"]
 
 REPLY = 16  # ids of a reply, at most
 REFRESH = 16  # batches between two looks at which kinds there are
@@ -65,15 +67,13 @@ class Memory:
         self.backbone, self.codec, self.device = backbone, backbone.codec(), backbone.device
         self.capacity, self.point_share, self.balance = capacity, point_share, balance
         self.added = 0
-        self.grid = backbone.pixels.grid(agent.height, agent.width)
         self.kinds: dict[str, int] = {}  # their numbers
         self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
         self._random = generator(seed, "points")
         self._draws = torch.Generator(self.device).manual_seed(stream_seed(seed, "draws") % 2**63)
-        self._texts: dict[str, int] = {}
         self._known: dict[tuple[bytes, bytes], tuple[int, int]] = {}  # text's and kind's numbers by their bytes
         self._points: dict[tuple[int, int], list[int]] = {}
-        self._words = Words(self.backbone, self.grid)
+        self._words = Words(backbone)
         self._counted = 0  # batches that were drawn
         self._longest = 1  # reply so far
 
@@ -124,7 +124,7 @@ class Memory:
             known = self._known.get((text, kind))
             if known is None:
                 kind_number = self.kinds.setdefault(kind.decode(), len(self.kinds))
-                known = self._known[text, kind] = self._number(text.decode()), kind_number
+                known = self._known[text, kind] = self._words.number(text.decode()), kind_number
             texts[number, 0], kinds[number, 0] = known
         for number in np.flatnonzero(asked):
             x, y = records["point"][number].tolist()
@@ -132,7 +132,7 @@ class Memory:
             if ids is None:
                 ids = self._points[x, y] = self._words.point(x, y)
             replies[number, 1, : len(ids)] = ids
-            texts[number, 1] = self._number(POINTS + records["text"][number].decode())
+            texts[number, 1] = self._words.number(POINTS + records["text"][number].decode())
             kinds[number, 1] = self.kinds.setdefault("point", len(self.kinds))
         self._longest = max(self._longest, int((replies >= 0).sum(2).max(initial=0)))
         return texts, kinds, replies
@@ -149,12 +149,6 @@ class Memory:
             spelled[rows, lengths + place] = token
         return spelled
 
-    def _number(self, text: str) -> int:
-        number = self._texts.setdefault(text, len(self._texts))
-        if number == len(self._words):
-            self._words.add(text)
-        return number
-
     # drawing
 
     def sample(self, count: int) -> Batch:
@@ -170,19 +164,9 @@ class Memory:
         numbers = self._order[self._starts[kinds] + places.long()]
         text = self._text.view(-1)[numbers].long()
         reply = self._reply.view(-1, REPLY)[numbers].long()
-        words = self._words.on(self.device)
-        room = self._longest  # behind the longest words; column 0 is where a row's reply begins
-        columns = torch.arange(words.ids.shape[1] + room, device=self.device) - words.lengths[text][:, None]
-        within = reply.gather(1, columns.clamp(0, REPLY - 1))
-        is_reply = (columns >= 0) & (columns < REPLY) & (within >= 0)
-        pad = torch.nn.functional.pad
-        ids = torch.where(is_reply, within, pad(words.ids[text], (0, room)))
-        positions = torch.where(
-            columns >= 0, words.next[text][:, None] + columns, pad(words.positions[:, text], (0, room))
-        )
+        ids, positions, pictures, is_reply = self._words.on(self.device).written(text, reply[:, : self._longest])
         targets = torch.full_like(ids, -100)
         targets[:, :-1] = torch.where(is_reply[:, 1:], ids[:, 1:], targets[:, 1:])
-        pictures = pad(words.pictures[text], (0, room), value=-1)
         return Batch(self._frames[numbers // 2], ids, positions, pictures, targets)
 
     def _count(self) -> None:
@@ -207,24 +191,26 @@ class Memory:
 class Words:
     """What stands before replies, as ids, for each text once."""
 
-    def __init__(self, backbone: Backbone, grid: tuple[int, int]) -> None:
-        self._backbone, self._grid = backbone, grid
-        style, tokenizer = backbone.style, backbone.tokenizer
-        turns = [style.first(""), style.reply(())]
-        whole, before = style.render(turns, tokenizer, [grid]), style.render(turns[:1], tokenizer, [grid], reply=True)
+    def __init__(self, backbone: Backbone) -> None:
+        agent, style, tokenizer = backbone.agent, backbone.style, backbone.tokenizer
+        self._backbone, self._grid = backbone, backbone.pixels.grid(agent.height, agent.width)
+        turns, grids = [style.first(""), style.reply(())], [self._grid]
+        whole, before = style.render(turns, tokenizer, grids), style.render(turns[:1], tokenizer, grids, reply=True)
         rest = slice(len(before), None)
         self.closing = whole.ids[rest][whole.learnt[rest]].tolist()  # what ends a reply
-        self._rendered: list[Any] = []
+        self._numbers: dict[str, int] = {}
+        self._rendered: list[Rendered] = []
         self._there: _Table | None = None
 
-    def __len__(self) -> int:
-        return len(self._rendered)
-
-    def add(self, text: str) -> None:
-        """One more."""
-        turns = [self._backbone.style.first(text)]
-        self._rendered.append(self._backbone.style.render(turns, self._backbone.tokenizer, [self._grid], reply=True))
-        self._there = None
+    def number(self, text: str) -> int:
+        """By which it is called from now on."""
+        number = self._numbers.setdefault(text, len(self._numbers))
+        if number == len(self._rendered):
+            turns = [self._backbone.style.first(text)]
+            rendered = self._backbone.style.render(turns, self._backbone.tokenizer, [self._grid], reply=True)
+            self._rendered.append(rendered)
+            self._there = None
+        return number
 
     def point(self, x: int, y: int) -> list[int]:
         """The ids of a place in the picture, 0 to 990 each way, as vla.grounding spells it, and of a reply's end."""
@@ -244,7 +230,7 @@ class Words:
 class _Table:
     """Beginnings of conversations as tensors, in rows as wide as the longest."""
 
-    def __init__(self, rendered: list[Any], device: Any) -> None:
+    def __init__(self, rendered: Sequence[Rendered], device: Any) -> None:
         import torch
 
         count, width = len(rendered), max(map(len, rendered))
@@ -257,6 +243,26 @@ class _Table:
         self.pictures = torch.from_numpy(pictures).to(device)
         self.lengths = torch.tensor([len(one) for one in rendered], device=device)
         self.next = torch.tensor([int(one.positions.max()) + 1 for one in rendered], device=device)
+
+    def written(
+        self, text: torch.Tensor, reply: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Words and what follows them, in rows that end in padding.
+
+        text: (n,) numbers. reply: (n, m) ids padded with -1. Returns ids (n, width + m), positions (3, n, width + m),
+        pictures (n, width + m), and whether each place is one of the reply.
+        """
+        import torch
+        from torch.nn.functional import pad
+
+        room = reply.shape[1]
+        columns = torch.arange(self.ids.shape[1] + room, device=text.device) - self.lengths[text][:, None]
+        within = reply.gather(1, columns.clamp(0, room - 1))  # column 0 is where a row's reply begins
+        is_reply = (columns >= 0) & (columns < room) & (within >= 0)
+        ids = torch.where(is_reply, within, pad(self.ids[text], (0, room)))
+        after, before = self.next[text][:, None] + columns, pad(self.positions[:, text], (0, room))
+        positions = torch.where(columns >= 0, after, before)
+        return ids, positions, pad(self.pictures[text], (0, room), value=-1), is_reply
 
 
 def coloured(frames: torch.Tensor, reach: float, random: torch.Generator) -> torch.Tensor:

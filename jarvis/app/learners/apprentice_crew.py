@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Alone", "Crew"]
 
 SLOTS = 64  # lessons of a worker that may wait for the trainer
+EVERY = 0.05  # seconds between two looks at the rings: fewer and larger copies cost the trainer less
 FIRST_TICKS = 40  # of each world of the first worker before the others begin: it compiles what is not compiled yet
 PUPILS = 4  # how often a pupil is begun, at most
 PATIENCE = 120.0  # seconds for the pupil to take new weights before the exam
@@ -62,7 +63,7 @@ class Alone:
     def __init__(self, plan: Plan, backbone: Backbone, temperature: float) -> None:
         self.plan, self.share, self.results = plan, 0.0, dict[str, list[int]]()
         self.worlds = begin_worlds(plan, 0)
-        self.pupil = Pupil(backbone, plan.rows, temperature, plan.seed)
+        self.pupil = Pupil(backbone, temperature, plan.seed)
         picture = (plan.height, plan.width, 3)
         self._ring = Ring(np.zeros(2, np.int64), np.zeros(plan.rows, RECORD), np.zeros((plan.rows, *picture), np.uint8))
         self._counts = {"ticks": 0, "pupil": 0, "kept": 0}
@@ -84,7 +85,7 @@ class Alone:
         actions = dict.fromkeys(range(len(looks)))
         if rows:
             frames = np.stack([looks[row].frame for row in rows])
-            actions |= zip(rows, self.pupil.act(rows, frames, [looks[row].text for row in rows]), strict=True)
+            actions |= zip(rows, self.pupil.act(frames, [looks[row].text for row in rows]), strict=True)
         for world, look in zip(self.worlds, looks, strict=True):
             if look.keep and not exam:
                 self._ring.put(look)
@@ -125,6 +126,7 @@ class Crew:
         self.results: Results = {}
         self.tracebacks: list[str] = []
         self.died = self.pupils = 0
+        self._next = 0.0  # when the rings are looked at again
         self._exam: Results = {}
         self._context = multiprocessing.get_context("spawn")
         picture = plan.height * plan.width * 3
@@ -158,7 +160,7 @@ class Crew:
 
     def _begin_pupil(self) -> None:
         self.pupils += 1
-        arguments = (self.board, self.folder / "pupil", self.plan.rows, self.plan.seed, self.temperature, self.device)
+        arguments = (self.board, self.folder / "pupil", self.plan.seed, self.temperature, self.device)
         self._pupil = self._process(serve, *arguments, name="pupil")
 
     def _process(self, function: Callable[..., None], *arguments: Any, name: str) -> tuple[Any, Any]:
@@ -180,8 +182,11 @@ class Crew:
     # lessons
 
     def gather(self, memory: Memory) -> int:
-        """Takes what is waiting now; how many lessons. EnvironmentFailure when no worker lives."""
-        before = memory.added
+        """Takes what is waiting now, now and then; how many lessons. EnvironmentFailure when no worker lives."""
+        before, now = memory.added, time.monotonic()
+        if now < self._next:
+            return 0
+        self._next = now + EVERY
         for number in list(self._workers):
             for records, frames in self.board.rings[number].waiting():
                 memory.add(records, frames)

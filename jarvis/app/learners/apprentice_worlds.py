@@ -227,6 +227,8 @@ def work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer says when to stop
+    if hasattr(os, "nice"):
+        os.nice(5)  # the learner and the pupil go first: they feed the device
     try:
         _work(board, plan, number, pipe)
     except BaseException:
