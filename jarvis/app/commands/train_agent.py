@@ -34,7 +34,10 @@ def train_agent(
     ctx: typer.Context,
     task: Annotated[
         list[str],
-        typer.Option("--task", metavar="NAME", help="What is played; NAME* for many.", autocompletion=task_names),
+        typer.Option(
+            "--task", metavar="NAME", help="What is played; NAME* for many, twice for more often.",
+            autocompletion=task_names,
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the run goes.")],
     recipe: Annotated[
@@ -65,7 +68,7 @@ def train_agent(
     if model is not None:
         settings["model"] = model
     asked = recipe_of(recipe, settings)
-    tasks = [get(name) for name in dict.fromkeys(name for pattern in task for name in matching(pattern))]
+    tasks = [get(name) for pattern in task for name in matching(pattern)]
     say = to_log if as_json else to_person
     trained = apprentice(asked, tasks, out, say=say, device=device)
     if as_json:
