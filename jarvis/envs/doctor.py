@@ -36,6 +36,7 @@ REQUIRED = (
 EXTRAS = {
     "crafter": "crafter",
     "openai": "llm",
+    "python-xlib": "luanti",
     "ray": "ray",
     "peft": "train",
     "datasets": "train",
@@ -100,6 +101,7 @@ def check_machine(folder: str | os.PathLike[str] = ".") -> list[Check]:
         _interpreter("minerl", "JARVIS_MINERL_PYTHON"),
         _interpreter("minestudio", "JARVIS_MINESTUDIO_PYTHON"),
         _engine(),
+        _luanti(),
     ]
     return rows
 
@@ -240,6 +242,19 @@ def _engine() -> Check:
     return Check("minestudio engine", WARNING, f"no {jar}", "--env minestudio", "jarvis doctor --setup minestudio")
 
 
+def _luanti() -> Check:
+    from jarvis.envs.luanti.game import luanti_program
+    from jarvis.envs.luanti.library import library_path
+
+    program, library = luanti_program(), library_path()
+    missing = [name for name in ("Xvfb", "cc") if not shutil.which(name) and not (name == "cc" and library.exists())]
+    if program and not missing:
+        version = _output([program, "--version"]).split("(")[0].strip() or program
+        return Check("luanti", OK, version, "--env luanti")
+    found = ", ".join([*([] if program else ["no minetest"]), *(f"no {name}" for name in missing)])
+    return Check("luanti", WARNING, found, "--env luanti", "jarvis doctor --setup luanti")
+
+
 def _output(command: Sequence[str]) -> str:
     try:
         result = subprocess.run(
@@ -254,13 +269,15 @@ def _output(command: Sequence[str]) -> str:
 
 
 def setup_steps(game: str, home: str | os.PathLike[str] | None = None) -> list[SetupStep]:
-    """The commands that install "minerl" or "minestudio" beside us, and why; from a machine with apt, curl and a shell.
+    """The commands that install "minerl", "minestudio" or "luanti", and why; from a machine with apt, curl and a shell.
 
     home: where the interpreter and the engine go, ~/.local/share/jarvis unless given. A tool that is on the PATH
     already (xvfb-run, git, conda) is not installed again. Raises UnknownNameError for another game.
     """
-    if game not in ("minerl", "minestudio"):
-        raise UnknownNameError("game", game, nearest_names(game, ("minerl", "minestudio")))
+    if game not in ("minerl", "minestudio", "luanti"):
+        raise UnknownNameError("game", game, nearest_names(game, ("minerl", "minestudio", "luanti")))
+    if game == "luanti":
+        return _luanti_steps()
     folder = Path(home) if home is not None else Path.home() / ".local" / "share" / "jarvis"
     steps = []
     apt = [
@@ -328,6 +345,21 @@ def setup_steps(game: str, home: str | os.PathLike[str] | None = None) -> list[S
     return steps
 
 
+def _luanti_steps() -> list[SetupStep]:
+    packages = ["minetest", "xvfb", "gcc", "libc6-dev", "libgl1-mesa-dri"]
+    return [
+        SetupStep(
+            ("sudo", "apt-get", "install", "-y", "--no-install-recommends", *packages),
+            "the game with minetest_game, a display without a screen, software OpenGL, and a compiler; about 30 MB",
+        ),
+        SetupStep((sys.executable, "-m", "pip", "install", "jarvis-agent[luanti]"), "keyboard and mouse there"),
+        SetupStep(
+            (sys.executable, "-m", "jarvis.envs.luanti.library"),
+            "compiles the library that makes the game play one frame at a time, for this machine",
+        ),
+    ]
+
+
 def run_steps(steps: Sequence[SetupStep], say: Callable[[str], Any] = print) -> int:
     """Runs the commands one after the other, told before each. The exit code of the first that fails, else 0."""
     for number, step in enumerate(steps, start=1):
@@ -349,7 +381,7 @@ def run_steps(steps: Sequence[SetupStep], say: Callable[[str], Any] = print) -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of this module."""
     parser = argparse.ArgumentParser(prog="python -m jarvis.envs.doctor", description="What is installed and missing.")
-    parser.add_argument("--setup", metavar="GAME", help="print the steps that install minerl or minestudio")
+    parser.add_argument("--setup", metavar="GAME", help="print the steps that install minerl, minestudio or luanti")
     parser.add_argument("--run", action="store_true", help="with --setup: carry them out")
     options = parser.parse_args(arguments)
     if options.setup:

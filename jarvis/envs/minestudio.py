@@ -28,7 +28,7 @@ from jarvis.envs.minecraft import MinecraftEnv, stacks_of
 from jarvis.envs.minerl import with_interpreter
 from jarvis.envs.remote import RemoteConfig
 
-__all__ = ["MineStudioEnv", "start_commands"]
+__all__ = ["MineStudioEnv", "ring", "start_commands"]
 
 UNDELIVERED = ("drop", "ESC", "swapHands")  # the simulator has no handler for them
 
@@ -119,16 +119,19 @@ def start_commands(start: StartState, seed: int) -> list[str]:
         commands.append(f"/replaceitem entity @p {place} minecraft:{item} {count}")
     blocks = [block for block, count in start.nearby.items() for _ in range(count)]
     mobs = [mob for mob, count in start.mobs.items() for _ in range(count)]
-    ring = _ring(len(blocks) + len(mobs), start.nearby_radius, generator(seed, "nearby"))
-    for block, (x, z) in zip(blocks, ring[: len(blocks)], strict=True):
+    places = ring(len(blocks) + len(mobs), start.nearby_radius, generator(seed, "nearby"))
+    for block, (x, z) in zip(blocks, places[: len(blocks)], strict=True):
         commands.append(f"/execute at @p run setblock ~{x} ~ ~{z} minecraft:{block}")
-    for mob, (x, z) in zip(mobs, ring[len(blocks) :], strict=True):
+    for mob, (x, z) in zip(mobs, places[len(blocks) :], strict=True):
         commands.append(f"/execute at @p run summon minecraft:{mob} ~{x} ~1 ~{z}")
     return commands
 
 
-def _ring(count: int, radius: int, random: np.random.Generator) -> list[tuple[int, int]]:
-    # Near cells first, so that what was asked for is in reach, and in a random order at each distance.
+def ring(count: int, radius: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    """Up to `count` places (x, z) around the feet: near ones first, and in a random order at each distance.
+
+    Raises StartStateError if there are not so many within the radius.
+    """
     far = range(-radius, radius + 1)
     cells = [(x, z) for x in far for z in far if min(radius, 2) <= math.hypot(x, z) <= radius]
     if count > len(cells):

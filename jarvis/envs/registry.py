@@ -18,12 +18,14 @@ ENVIRONMENTS = {
     "crafter": "jarvis.envs.crafter:CrafterEnv",
     "minerl": "jarvis.envs.minerl:MineRLEnv",
     "minestudio": "jarvis.envs.minestudio:MineStudioEnv",
+    "luanti": "jarvis.envs.luanti:LuantiEnv",
 }
 GYMNASIUM_IDS = {
     "jarvis/Voxel-v0": "voxel",
     "jarvis/Crafter-v0": "crafter",
     "jarvis/MineRL-v0": "minerl",
     "jarvis/MineStudio-v0": "minestudio",
+    "jarvis/Luanti-v0": "luanti",
 }
 
 

@@ -22,7 +22,7 @@ from jarvis.app.commands.options import (
 
 def doctor(
     setup: Annotated[
-        str | None, typer.Option("--setup", metavar="GAME", help="Show the steps that set up minerl or minestudio.")
+        str | None, typer.Option("--setup", metavar="GAME", help="Show how to set up minerl, minestudio or luanti.")
     ] = None,
     run: Annotated[bool, typer.Option("--run", help="With --setup: carry the steps out.")] = False,
     as_json: Json = False,

@@ -32,7 +32,10 @@ def play(
     env: Annotated[
         str,
         typer.Option(
-            "--env", metavar="NAME", help="voxel, minerl, minestudio or crafter.", autocompletion=environment_names
+            "--env",
+            metavar="NAME",
+            help="voxel, minerl, minestudio, luanti or crafter.",
+            autocompletion=environment_names,
         ),
     ] = "voxel",
     policy: Annotated[

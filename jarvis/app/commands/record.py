@@ -47,7 +47,9 @@ def record(
     ] = None,
     env: Annotated[
         str,
-        typer.Option("--env", metavar="NAME", help="voxel, minerl or minestudio.", autocompletion=environment_names),
+        typer.Option(
+            "--env", metavar="NAME", help="voxel, minerl, minestudio or luanti.", autocompletion=environment_names
+        ),
     ] = "voxel",
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Worlds at once, each in a process; else one a core.")
