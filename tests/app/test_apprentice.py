@@ -50,7 +50,7 @@ class Toy:
 
     def __init__(self, tasks, seed, number, *, width, height):
         self.random, self.size = np.random.default_rng(seed), (height, width, 3)
-        self.tick, self.right, self.exam, self.told = 0, True, False, {}
+        self.tick, self.right, self.exam, self.told, self.task = 0, True, False, {}, tasks[0]
 
     def look(self):
         text = list(WORDS)[self.tick % 2]
@@ -179,6 +179,23 @@ def test_a_board_is_the_same_memory_for_all_who_map_it(tmp_path):
     assert other.asking().tolist() == []
 
 
+def test_a_gradient_that_is_no_number_changes_nothing():
+    import torch
+
+    from jarvis.app.learners.apprentice import _Learner
+    from vla.backbone import tiny
+
+    backbone = tiny().with_agent(width=112, height=56)
+    memory, learner = Memory(backbone, 4), _Learner(backbone, replace(TINY, average=0.0))
+    memory.add(*records_of(look()))
+    batch = memory.sample(2)
+    before = [parameter.clone() for parameter in backbone.model.parameters()]
+    backbone.model.lm_head.register_forward_hook(lambda module, given, logits: logits * float("nan"))
+    learner.step(batch, 0.0)
+    assert all(map(torch.equal, before, backbone.model.parameters()))
+    assert learner.facts()["skipped"] == 1
+
+
 # -- who plays
 
 
@@ -265,10 +282,10 @@ def test_a_crew_goes_on_without_a_worker_and_with_a_new_pupil(backbone):
         before = crew.facts()["answered"]
         until(lambda: crew.facts()["answered"] > before + 10)
         crew.publish(backbone)
-        results, unfinished = crew.exam(1.0)
-        assert results["toy"][0] > 0
-        assert results["toy"][1] <= results["toy"][0]
-        assert unfinished == 2
+        episodes, successes, ticks, unfinished = crew.exam(1.0)["toy"]
+        assert 0 <= successes <= episodes
+        assert ticks == 4 * episodes > 0
+        assert unfinished == 2  # worlds of the worker that is left
         assert crew.facts()["died"] == 1
         assert memory.counts().keys() == {"walk", "hit"}
     finally:

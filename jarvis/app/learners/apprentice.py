@@ -223,7 +223,7 @@ class _Learner:
     def facts(self) -> dict[str, float]:
         """Means since the last call. This waits for the device."""
         loss, norm, bad = self._sum.tolist()
-        count = max(1, self._summed)
+        count = max(1, self._summed - bad)
         self._sum.zero_()
         self._summed = 0
         return {"loss": loss / count, "norm": norm / count, "skipped": bad}
@@ -365,7 +365,7 @@ def apprentice(
                 say(f"{budget.step} steps; the exam takes {config.exam_seconds:g} seconds")
                 with learner.shown() as shown:
                     crew.publish(shown)
-                    results = _results(*crew.exam(config.exam_seconds), config)
+                    results = _results(crew.exam(config.exam_seconds), config)
                 for place in (out, folder):
                     write_json(place / "results.json", results)
                 atomic_write(folder / "card.md", _card(budget.step, config, tasks, results))
@@ -485,23 +485,22 @@ def _halved(model: Any, half: bool) -> Iterator[None]:
             parameter.data = data
 
 
-def _results(found: Mapping[str, Sequence[int]], unfinished: int, config: Apprenticeship) -> dict[str, Any]:
-    """What results.json holds."""
+def _results(found: Mapping[str, Sequence[int]], config: Apprenticeship) -> dict[str, Any]:
+    """What results.json holds.
+
+    NOTE: failures take longest, so that the end of an exam cuts off more of them than of successes: the more episodes
+    are unfinished, the more the rates flatter. `jarvis evaluate` plays every episode to its end.
+    """
     from evaluation.statistics import wilson
 
     def told(counts: Sequence[int]) -> dict[str, Any]:
-        episodes, successes, ticks = counts
+        episodes, successes, ticks, unfinished = counts
         rate = wilson(successes, episodes).to_json() if episodes else None
-        return {"episodes": episodes, "successes": successes, "rate": rate, "ticks": ticks}
+        return {"episodes": episodes, "successes": successes, "rate": rate, "ticks": ticks, "unfinished": unfinished}
 
-    total = [sum(counts[part] for counts in found.values()) for part in range(3)]
-    return {
-        "seconds": config.exam_seconds,
-        # NOTE: long episodes are more often cut off, and failures are long: the fewer unfinished, the fairer
-        "unfinished": unfinished,
-        "total": told(total),
-        "tasks": {name: told(found[name]) for name in sorted(found)},
-    }
+    total = [sum(counts[part] for counts in found.values()) for part in range(4)]
+    tasks = {name: told(found[name]) for name in sorted(found)}
+    return {"seconds": config.exam_seconds, "total": told(total), "tasks": tasks}
 
 
 def _card(step: int, config: Apprenticeship, tasks: Sequence[Task], results: Mapping[str, Any] | None) -> str:
@@ -519,10 +518,11 @@ def _card(step: int, config: Apprenticeship, tasks: Sequence[Task], results: Map
         total = results["total"]
         text += (
             f"\nExam, {results['seconds']:g} seconds of the pupil alone on validation seeds: {total['successes']} of "
-            f"{total['episodes']} episodes succeeded, {results['unfinished']} were not finished.\n\n"
-            "| task | episodes | successes | 95 % |\n|---|---|---|---|\n"
+            f"{total['episodes']} episodes succeeded, {total['unfinished']} were not finished.\n\n"
+            "| task | episodes | successes | 95 % | unfinished |\n|---|---|---|---|---|\n"
         )
         for name, task in results["tasks"].items():
             low, high = task["rate"][1:] if task["rate"] else (0.0, 1.0)
-            text += f"| {name} | {task['episodes']} | {task['successes']} | {low:.0%} to {high:.0%} |\n"
+            text += f"| {name} | {task['episodes']} | {task['successes']} | {low:.0%} to {high:.0%} "
+            text += f"| {task['unfinished']} |\n"
     return f"{text}\nScores are of the voxel world. Play with: jarvis play --policy FOLDER --task NAME\n"

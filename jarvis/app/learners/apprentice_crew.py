@@ -4,7 +4,7 @@
     crew.share = 0.4                                           # of the ticks that the pupil plays from now on
     taught = crew.gather(memory)                               # lessons that are new; raises when no worker is left
     crew.publish(backbone)                                     # from now on the pupil plays with these weights
-    results, unfinished = crew.exam(seconds=60)                # {task: [episodes, successes, ticks]}
+    results = crew.exam(seconds=60)                            # {task: [episodes, successes, ticks, unfinished]}
     crew.close()
 
 A worker that dies is counted and missed; a pupil that dies is begun anew, a few times. Only when the last worker is
@@ -35,6 +35,7 @@ from jarvis.app.learners.apprentice_worlds import (
     Ring,
     add_results,
     begin_worlds,
+    last_results,
     work,
 )
 from jarvis.core.errors import EnvironmentFailure
@@ -97,17 +98,14 @@ class Alone:
     def publish(self, backbone: Backbone) -> None:
         """Nothing to do: the pupil plays with the learner's own weights."""
 
-    def exam(self, seconds: float) -> tuple[Results, int]:
-        """What the pupil alone reaches in so many seconds, and how many episodes were not finished then."""
+    def exam(self, seconds: float) -> Results:
+        """What the pupil alone reaches in so many seconds: of each task [episodes, successes, ticks, unfinished]."""
         for world in self.worlds:
             world.examine()
-        results: Results = {}
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self._round(exam=True)
-            for world in self.worlds:
-                add_results(results, world.lesson.results())
-        return results, len(self.worlds)
+        return last_results(self.worlds)
 
     def facts(self) -> dict[str, float]:
         """Counts since the beginning."""
@@ -230,8 +228,8 @@ class Crew:
                 else:
                     add_results(self._exam if exam else self.results, value)
 
-    def exam(self, seconds: float) -> tuple[Results, int]:
-        """What the pupil alone reaches in so many seconds, and how many episodes were not finished then.
+    def exam(self, seconds: float) -> Results:
+        """What the pupil alone reaches in so many seconds: of each task [episodes, successes, ticks, unfinished].
 
         It plays with what was published last. Afterwards every process ends.
         """
@@ -244,9 +242,8 @@ class Crew:
         while time.monotonic() < deadline and self._workers:
             self._look_after()
             time.sleep(0.05)
-        unfinished = len(self._workers) * self.plan.worlds
         self._end()
-        return self._exam, unfinished
+        return self._exam
 
     def facts(self) -> dict[str, float]:
         """Counts since the beginning, of all worlds, and seconds of the mean worker."""

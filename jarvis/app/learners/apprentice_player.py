@@ -189,9 +189,11 @@ def serve(board: Board, folder: Path, seed: int, temperature: float, device: str
 
 def _serve(board: Board, folder: Path, seed: int, temperature: float, device: str) -> None:
     import torch
+    from transformers.utils import logging
 
     from vla.backbone import Backbone
 
+    logging.disable_progress_bar()
     if device == "cpu":
         torch.set_num_threads(1)
     backbone = Backbone.load(folder, device=device, dtype=torch.bfloat16 if device != "cpu" else torch.float32)

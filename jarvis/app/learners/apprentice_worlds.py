@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,20 @@ from jarvis.core.random_streams import generator, stream_seed
 if TYPE_CHECKING:
     from jarvis.core.tasks import Task
 
-__all__ = ["EXAM", "LESSONS", "RECORD", "STOP", "Board", "Plan", "Ring", "World", "add_results", "begin_worlds", "work"]
+__all__ = [
+    "EXAM",
+    "LESSONS",
+    "RECORD",
+    "STOP",
+    "Board",
+    "Plan",
+    "Ring",
+    "World",
+    "add_results",
+    "begin_worlds",
+    "last_results",
+    "work",
+]
 
 LESSONS, EXAM, STOP = 0, 1, 2  # what the worlds are for now: `control["mode"]`
 TEXT_BYTES, KIND_BYTES = 240, 40
@@ -106,9 +120,18 @@ def begin_worlds(plan: Plan, number: int) -> list[World]:
 
 
 def add_results(total: dict[str, list[int]], more: Mapping[str, Sequence[int]]) -> None:
-    """Adds [episodes, successes, ticks] of each task."""
+    """Adds [episodes, successes, ticks, episodes that go on] of each task; what a lesson tells lacks the last."""
     for name, counts in more.items():
-        total[name] = [old + new for old, new in zip(total.get(name, (0, 0, 0)), counts, strict=True)]
+        total[name] = [old + new for old, new in zip_longest(total.get(name, [0] * 4), counts, fillvalue=0)]
+
+
+def last_results(worlds: Sequence[World]) -> dict[str, list[int]]:
+    """What was finished since these worlds told last, and what is not."""
+    results: dict[str, list[int]] = {}
+    for world in worlds:
+        add_results(results, world.lesson.results())
+        add_results(results, {world.lesson.task.name: (0, 0, 0, 1)})
+    return results
 
 
 # -- the memory that processes share -----------------------------------------------------------------------------------
@@ -221,8 +244,8 @@ def _bytes(text: str, limit: int) -> bytes:
 def work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
     """The loop of a worker process: until `mode` is STOP or its parent is gone.
 
-    It sends ("results", whether of the exam, {task: [episodes, successes, ticks]}) now and then, the last when it
-    stops, and ("broken", False, traceback) if it fails.
+    It sends ("results", whether of the exam, {task: [episodes, successes, ticks, episodes that go on]}) now and then,
+    the last when it stops, and ("broken", False, traceback) if it fails.
     """
     import signal
 
@@ -256,9 +279,9 @@ def _work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
         if not exam and time.monotonic() - told > TOLD_EVERY:
             told = time.monotonic()
             for world in worlds:
-                pipe.send(("results", False, world.lesson.results()))
-    for world in worlds:
-        pipe.send(("results", exam, world.lesson.results()))
+                if results := world.lesson.results():
+                    pipe.send(("results", False, results))
+    pipe.send(("results", exam, last_results(worlds)))
 
 
 def _advance(world: World, board: Board, ring: Ring, counts: Any, exam: bool) -> bool:
