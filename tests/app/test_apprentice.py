@@ -250,6 +250,24 @@ def test_a_toy_is_learnt_alike_twice_and_played(tmp_path):
         apprentice(TINY, TASKS, tmp_path / "one", say=print, device="cpu")
 
 
+def test_the_program_teaches_in_the_voxel_world(tmp_path):
+    from jarvis.app.cli import main
+
+    settings = ["width=112", "height=56", "seconds=null", "steps=3", "workers=0", "worlds=2", "minimum=30", "batch=4",
+                "exam_seconds=0.3", "capacity=64", "pupil_after=0", "pupil_full=0", "pupil_most=1"]  # fmt: skip
+    code = main([
+        "train", "agent", "--task", "craft_oak_planks", "--out", str(tmp_path / "run"), "--device", "cpu", "--json",
+        *(part for setting in settings for part in ("--set", setting)),
+    ])  # fmt: skip
+    assert code == 0
+    [line] = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "loss" in line]
+    assert line["step"] == 3
+    assert line["kinds"]["click"] > 0
+    assert line["kinds"]["point"] > 0
+    assert line["crew"]["pupil"] > 0
+    assert read_json(tmp_path / "run" / "results.json")["total"]["unfinished"] == 2
+
+
 ASYNC = replace(TINY, steps=None, seconds=120.0, exam_seconds=1.5, workers=2, refresh_seconds=1.0)
 
 

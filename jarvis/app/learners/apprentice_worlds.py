@@ -90,13 +90,13 @@ class World:
 
     def asks(self, share: float, exam: bool) -> bool:
         """Whether the pupil plays this tick."""
-        if exam:
-            return True
+        if exam or share <= 0:
+            return exam
         if self.left == 0:
             self.left = int(self.random.integers(self.stretch[0], self.stretch[1] + 1))
             self.pupil = bool(self.random.random() < share)
         self.left -= 1
-        return self.pupil and share > 0
+        return self.pupil
 
     def examine(self) -> None:
         """From now on the pupil plays alone, on other seeds."""
