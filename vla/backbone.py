@@ -146,8 +146,7 @@ class Backbone:
         import torch
 
         if self._tower is not None and len({frame.shape for frame in frames}) == 1:
-            stacked = np.stack([self.pixels.resized(frame) for frame in frames])
-            return self._see(torch.from_numpy(stacked).to(self.device)).each()
+            return self.see_stack(np.stack(frames)).each()
         inputs = {name: value.to(self.device) for name, value in self.pixels.prepare(frames).items()}
         outputs = self.model.get_image_features(**inputs, return_dict=True)
         counts = [len(tokens) for tokens in outputs.pooler_output]
@@ -161,23 +160,27 @@ class Backbone:
             for number, tokens in enumerate(outputs.pooler_output)
         ]
 
-    def see_stack(self, frames: torch.Tensor) -> Stack:
-        """Image tokens of (n, height, width, 3) uint8 frames, a tensor where the model computes.
+    def see_stack(self, frames: torch.Tensor | np.ndarray) -> Stack:
+        """Image tokens of (n, height, width, 3) uint8 frames, an array, or a tensor where the model computes.
 
-        With the towers of Qwen2-VL and Qwen3-VL nothing leaves the device and nothing waits for it, and frames that
-        would have to be resized raise ValueError; others go the way of `see`.
+        With the towers of Qwen2-VL and Qwen3-VL a tensor never leaves the device and nothing waits for it; ValueError
+        if it would have to be resized. Others go the way of `see`.
         """
         import torch
 
-        if self._tower is not None:
-            high, wide = self.pixels.size(*frames.shape[1:3])
-            if (high, wide) != frames.shape[1:3]:
-                raise ValueError(f"frames of {frames.shape[2]} x {frames.shape[1]}: this model takes {wide} x {high} "
-                                 "of that shape; resize them first")  # fmt: skip
-            return self._see(frames)
-        seen = self.see(list(frames.cpu().numpy()))
-        layers = zip(*(picture.deep for picture in seen), strict=True)
-        return Stack(torch.stack([picture.tokens for picture in seen]), tuple(map(torch.stack, layers)), seen[0].grid)
+        if self._tower is None:
+            seen = self.see(list(frames.cpu().numpy() if isinstance(frames, torch.Tensor) else frames))
+            deep = zip(*(picture.deep for picture in seen), strict=True)
+            return Stack(torch.stack([picture.tokens for picture in seen]), tuple(map(torch.stack, deep)), seen[0].grid)
+        high, wide = self.pixels.size(*frames.shape[1:3])
+        fits = (high, wide) == tuple(frames.shape[1:3])
+        if isinstance(frames, np.ndarray):
+            stacked = frames if fits else np.stack([self.pixels.resized(frame) for frame in frames])
+            return self._see(torch.from_numpy(stacked).to(self.device))
+        if not fits:
+            raise ValueError(f"frames of {frames.shape[2]} x {frames.shape[1]}: this model takes {wide} x {high} of "
+                             "that shape; resize them first")  # fmt: skip
+        return self._see(frames)
 
     def _see(self, frames: torch.Tensor) -> Stack:
         assert self._tower is not None

@@ -3,6 +3,8 @@
     speaker = Speaker(backbone, grammar_of(codec, chunk))
     speaker.begin([prefix, prefix])                          # Rendered, one a row: instruction and all before the frame
     replies = speaker.speak([suffix, suffix], [[seen], [seen]], randoms, temperature=0.8)
+    speaker.forget()                                         # no beginnings: from here on whole prompts are read
+    replies = speaker.speak([prompt, prompt], backbone.see_stack(frames), randoms)
 
 Every tick reads only what is new, then one token for each choice that the grammar leaves: the begin of an action comes
 with the prompt and its end ends it without being read. What a row says depends on nothing in other rows.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vla.backbone import Backbone, Seen
+from vla.backbone import Backbone, Seen, Stack
 from vla.grammar import Grammar, choose
 from vla.prompts import Rendered
 
@@ -35,30 +37,40 @@ class Speaker:
         self._next: np.ndarray = np.zeros(0, np.int64)  # (rows,) the position after what was read
         self._prefix = 0  # read that stays
 
+    def forget(self) -> None:
+        """What is spoken next begins with nothing, in each row and every time."""
+        self._prefix = 0
+
     def begin(self, prefixes: Sequence[Rendered]) -> None:
         """Reads the constant beginning of each row."""
+        import torch
+
+        with torch.inference_mode():
+            self._clear(len(prefixes))
+            self._feed([(prefix.ids, prefix.positions) for prefix in prefixes])
+        self._prefix = self._valid.shape[1]
+
+    def _clear(self, rows: int) -> None:
         import torch
         from transformers import DynamicCache
 
         self._cache = DynamicCache(config=self.backbone.language.config)
-        self._valid = torch.zeros((len(prefixes), 0), dtype=torch.bool, device=self.backbone.device)
-        with torch.inference_mode():
-            self._feed([(prefix.ids, prefix.positions) for prefix in prefixes])
-        self._prefix = self._valid.shape[1]
+        self._valid = torch.zeros((rows, 0), dtype=torch.bool, device=self.backbone.device)
 
     def speak(
         self,
         suffixes: Sequence[Rendered],
-        seen: Sequence[Sequence[Seen]],
+        seen: Sequence[Sequence[Seen]] | Stack,
         randoms: Sequence[np.random.Generator],
         temperature: float | Sequence[float] = 1.0,
         drafts: Sequence[Sequence[int]] | None = None,
     ) -> list[list[int]]:
         """A complete reply of the grammar for each row: its ids.
 
-        suffixes: what follows the beginnings, its positions counted from there. seen: the pictures of each suffix.
-        drafts: guesses of the replies, read along with the prompt. They change nothing but the time: where the model
-        says the same, its words are there already. Players hold keys for long, so the last reply is a good guess.
+        suffixes: what follows the beginnings, its positions counted from there. seen: the pictures of each suffix, or
+        a Stack with one for each. drafts: guesses of the replies, read along with the prompt. They change nothing but
+        the time: where the model says the same, its words are there already. Players hold keys for long, so the last
+        reply is a good guess.
         """
         import torch
 
@@ -68,6 +80,8 @@ class Speaker:
         self._replies: list[list[int]] = [[] for _ in range(count)]
         self._next = np.array([suffix.positions.max(initial=-1) + 1 for suffix in suffixes])
         with torch.inference_mode():
+            if not self._prefix:
+                self._clear(count)
             try:
                 new, guesses = [], []
                 for row, suffix in enumerate(suffixes):
@@ -78,7 +92,8 @@ class Speaker:
                                 np.concatenate([suffix.positions, positions, ahead], axis=1)))  # fmt: skip
                     guesses.append(guess)
                 pictures = [suffix.pictures for suffix in suffixes]
-                hidden = self._feed(new, pictures, [picture for row in seen for picture in row])
+                shown = seen if isinstance(seen, Stack) else [picture for row in seen for picture in row]
+                hidden = self._feed(new, pictures, shown)
                 deepest = 1 + max(map(len, guesses))
                 logits = self.backbone.logits(hidden[:, -deepest:]).float().cpu().numpy()
                 new = [self._follow(row, logits[row], guesses[row], randoms[row], heats[row]) for row in range(count)]
@@ -88,9 +103,9 @@ class Speaker:
                     new = [self._follow(row, logits[row], (), randoms[row], heats[row]) for row in range(count)]
                 return self._replies
             finally:
-                if surplus := self._valid.shape[1] - self._prefix:
-                    self._cache.crop(-surplus)
-                self._valid = self._valid[:, : self._prefix]
+                if self._prefix:
+                    self._cache.crop(self._prefix - self._valid.shape[1])
+                    self._valid = self._valid[:, : self._prefix]
 
     def _guess(self, row: int, draft: Sequence[int]) -> list[int]:
         """What of a draft may be said from here and must be read for what follows it: not its last, forced ids."""
@@ -160,7 +175,7 @@ class Speaker:
         self,
         new: Sequence[tuple[np.ndarray, np.ndarray]],
         pictures: Sequence[np.ndarray] | None = None,
-        seen: Sequence[Seen] = (),
+        seen: Sequence[Seen] | Stack = (),
     ) -> torch.Tensor:
         """Reads the new (ids, positions) of each row, padded in front; returns (rows, width, hidden)."""
         import torch

@@ -5,8 +5,11 @@
     actions = policy.act([observation])
     policy.report()                                         # replies, null actions, freezes
 
-The wording of the goal is fixed for an episode. A reply has `chunk` actions, played one a tick. A row that does
-nothing for `freeze_limit` ticks is asked again, hotter: JARVIS-VLA is known to freeze.
+    policy.tell(0, "left-click slot 37")                    # from here on, in the same episode
+
+Whoever plays by a plan tells a row what to do next whenever that changes; else the wording of the goal stays. A reply
+has `chunk` actions, played one a tick. A row that does nothing for `freeze_limit` ticks is asked again, hotter:
+JARVIS-VLA is known to freeze.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +29,15 @@ from jarvis.core.observations import Observation
 from jarvis.core.random_streams import generator
 from jarvis.core.rows import Rows
 from vla.action_codecs import is_null
-from vla.backbone import Backbone, Seen
+from vla.backbone import Backbone, Seen, Stack
 from vla.decoding import Speaker
 from vla.grammar import NullStreak, grammar_of
-from vla.prompts import IMAGE, Turn
+from vla.prompts import IMAGE, Rendered, Turn
 
 __all__ = ["VlaPolicy", "fitted", "hub_policy"]
 
 RESAMPLES = 2  # of a frozen row, each at a higher temperature
+STEADY = 4  # replies to the same words before it pays to keep what was read of them
 
 
 def fitted(frame: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -49,7 +54,8 @@ def fitted(frame: np.ndarray, width: int, height: int) -> np.ndarray:
 class _Row:
     instruction: str
     random: np.random.Generator
-    begun: int  # a number of its own for each episode
+    begun: int  # a number of its own for each episode, and for all that is told within
+    heard: int  # replies since it was last told something, or STEADY
     last: list[int] = field(default_factory=list)  # what was said last, a guess of what comes next
     earlier: deque[tuple[Seen, tuple[int, ...]]] = field(default_factory=deque)
     pending: deque[Action] = field(default_factory=deque)
@@ -78,6 +84,7 @@ class VlaPolicy(Rows):
         self.chunk = chunk or self.backbone.agent.chunk
         self.codec = self.backbone.codec()
         self.speaker = Speaker(self.backbone, grammar_of(self.codec, self.chunk))
+        self._prompt = lru_cache(maxsize=4096)(self._render)
         self._episodes = 0
         self._spoken_to: tuple[int, ...] = ()  # the episodes whose beginnings the speaker holds
         self.replies = self.resampled = 0
@@ -92,7 +99,20 @@ class VlaPolicy(Rows):
         """What is remembered of an episode."""
         self._episodes += 1
         text = "play" if goal is None else goal.text
-        return _Row(text, generator(seed, "policy", "vla"), self._episodes, streak=NullStreak(self.freeze_limit))
+        random, streak = generator(seed, "policy", "vla"), NullStreak(self.freeze_limit)
+        return _Row(text, random, self._episodes, STEADY, streak=streak)
+
+    def tell(self, row: int, instruction: str) -> None:
+        """Gives a row another instruction, from its next reply on; all else goes on as it was.
+
+        The same words again change nothing. Raises ValueError for a row that there is not.
+        """
+        if not 0 <= row < len(self._rows):
+            raise ValueError(f"row {row}: there are {len(self._rows)}")
+        state = self._rows[row]
+        if instruction != state.instruction:
+            self._episodes += 1
+            state.instruction, state.begun, state.heard = instruction, self._episodes, 0
 
     def end(self, state: _Row) -> None:
         """Keep what is counted."""
@@ -140,10 +160,10 @@ class VlaPolicy(Rows):
         agent, states = self.backbone.agent, [self._rows[row] for row in asked]
         frames = [fitted(observation.pov, agent.width, agent.height) for observation in observations]
         with torch.inference_mode():
-            pictures = self.backbone.see(frames)
-        suffixes, seen = self._hear(states, pictures)
+            stack = self.backbone.see_stack(np.stack(frames))
+        prompts, seen = self._hear(states, stack)
         randoms = [state.random for state in states]
-        replies = self.speaker.speak(suffixes, seen, randoms, self.temperature, [state.last for state in states])
+        replies = self.speaker.speak(prompts, seen, randoms, self.temperature, [state.last for state in states])
         self.replies += len(replies)
         actions = [[Action.from_env(action) for action in self.codec.decode(reply)] for reply in replies]
         for attempt in range(1, RESAMPLES + 1):
@@ -154,41 +174,61 @@ class VlaPolicy(Rows):
             if not any(stuck):
                 break
             heats = [(self.temperature or 0.5) * 2.0**attempt if is_stuck else 0.0 for is_stuck in stuck]
-            again = self.speaker.speak(suffixes, seen, randoms, heats)
+            again = self.speaker.speak(prompts, seen, randoms, heats)
             for number in np.flatnonzero(stuck):
                 self.resampled += 1
                 replies[number] = again[number]
                 actions[number] = [Action.from_env(action) for action in self.codec.decode(again[number])]
-        for state, picture, reply, chunk in zip(states, pictures, replies, actions, strict=True):
+        for state, reply, chunk in zip(states, replies, actions, strict=True):
             state.pending.extend(chunk)
             state.last = reply
-            if agent.history:
-                state.earlier.append((picture, tuple(reply)))
+            state.heard += 1
+        if agent.history:
+            for state, shown, reply in zip(states, seen, replies, strict=True):
+                state.earlier.append((shown[-1], tuple(reply)))
 
-    def _hear(self, states: Sequence[Any], pictures: Sequence[Seen]) -> tuple[list[Any], list[list[Seen]]]:
-        """What each row's speaker must read now, after its constant beginning."""
-        backbone, style = self.backbone, self.backbone.style
+    def _hear(self, states: Sequence[Any], stack: Stack) -> tuple[list[Rendered], Stack | list[list[Seen]]]:
+        """What each row's speaker must read now, and the pictures in it.
+
+        That is what follows the words, which were read before, or all of it while the words are still new.
+        """
         begun = tuple(state.begun for state in states)
-        if begun != self._spoken_to:
-            self.speaker.begin([self._prefix(state.instruction) for state in states])
-            self._spoken_to = begun
-        suffixes, seen = [], []
-        for state, picture in zip(states, pictures, strict=True):
-            if backbone.agent.history and not state.earlier:
+        if begun == self._spoken_to:
+            whole = False
+        elif all(state.heard >= STEADY for state in states):
+            self.speaker.begin([self._words(state.instruction) for state in states])
+            self._spoken_to, whole = begun, False
+        else:
+            self.speaker.forget()
+            self._spoken_to, whole = (), True
+        history = self.backbone.agent.history
+        if not history:
+            return [self._prompt(state.instruction, whole, (), (stack.grid,)) for state in states], stack
+        prompts, seen = [], []
+        for state, picture in zip(states, stack.each(), strict=True):
+            if not state.earlier:
                 # as JARVIS-VLA begins: the first picture, doing nothing
                 null = tuple(self.codec.null_ids) * self.chunk
-                state.earlier = deque([(picture, null)] * backbone.agent.history, maxlen=backbone.agent.history)
+                state.earlier = deque([(picture, null)] * history, maxlen=history)
             shown = [earlier for earlier, _ in state.earlier] + [picture]
-            turns = [Turn("user", (IMAGE,))]
-            for _, ids in state.earlier:
-                turns += [style.reply(ids), style.later()]
-            start = int(self._prefix(state.instruction).positions.max()) + 1
-            grids = [one.grid for one in shown]
-            suffixes.append(style.render(turns, backbone.tokenizer, grids, reply=True, continues=True, start=start))
+            said = tuple(ids for _, ids in state.earlier)
+            prompts.append(self._prompt(state.instruction, whole, said, tuple(one.grid for one in shown)))
             seen.append(shown)
-        return suffixes, seen
+        return prompts, seen
 
-    def _prefix(self, instruction: str) -> Any:
+    def _render(
+        self, instruction: str, whole: bool, said: tuple[tuple[int, ...], ...], grids: tuple[tuple[int, int], ...]
+    ) -> Rendered:
+        """The pictures and what was said to them; before that the words, if it is to be whole."""
+        style, tokenizer = self.backbone.style, self.backbone.tokenizer
+        turns = [style.first(instruction) if whole else Turn("user", (IMAGE,))]
+        for ids in said:
+            turns += [style.reply(ids), style.later()]
+        start = 0 if whole else int(self._words(instruction).positions.max()) + 1
+        return style.render(turns, tokenizer, grids, reply=True, continues=not whole, start=start)
+
+    def _words(self, instruction: str) -> Rendered:
+        """All before the first picture."""
         words, _ = self.backbone.style.first(instruction).parts
         return self.backbone.style.render([Turn("user", (words,))], self.backbone.tokenizer, unfinished=True)
 

@@ -89,6 +89,39 @@ def test_a_row_may_begin_anew_while_others_go_on():
             bad()
 
 
+@pytest.mark.parametrize(("family", "history"), [("qwen2_vl", 0), ("qwen3_vl", 0), ("qwen2_vl", 1), ("smolvlm", 0)])
+def test_a_row_that_is_told_something_plays_as_if_it_had_begun_with_it(family, history):
+    backbone = tiny(family).with_agent(history=history)
+    words = ["mine 3 oak logs", "left-click slot 37", "left-click slot 37", "close the window", "jump"]
+
+    def told(rows, temperature=0.8):
+        policy = VlaPolicy(backbone, temperature=temperature)
+        policy.reset([Goal(words[0])] * rows, seeds=list(range(rows)))
+        calls, begin = [], policy.speaker.begin
+        policy.speaker.begin = lambda prefixes: calls.append(tick) or begin(prefixes)
+        actions = []
+        for tick in range(10):
+            for row in range(rows):
+                policy.tell(row, words[min(tick, 3) + row])
+            actions.append(policy.act([observation(100 * tick + row) for row in range(rows)]))
+        return policy, actions, calls
+
+    policy, alone, calls = told(1)
+    assert calls == [0, 7]  # what is told at 1 and 3 is read with the picture, until it stays
+    _, together, _ = told(2)
+    assert [actions[0] for actions in together] == [actions[0] for actions in alone]
+    assert len({repr(actions) for actions in together}) > 5
+    if not history:
+        _, surely, _ = told(1, temperature=0)
+        for tick in range(10):
+            other = VlaPolicy(backbone, temperature=0)
+            other.reset([Goal(words[min(tick, 3)])], seeds=[0])
+            assert other.act([observation(100 * tick)]) == surely[tick]
+    for bad in (1, -1):
+        with pytest.raises(ValueError, match=f"row {bad}: there are 1"):
+            policy.tell(bad, "jump")
+
+
 def test_chunks_are_played_one_a_tick():
     backbone = tiny().with_agent(chunk=3)
     policy = VlaPolicy(backbone)
