@@ -19,6 +19,7 @@ from evaluation.seeds import SPLITS
 from jarvis.app.learners.teacher import Teacher
 from jarvis.app.planner.guide import Guide
 from jarvis.core.actions import Action
+from jarvis.core.errors import StartStateError
 from jarvis.core.random_streams import generator, stream_seed
 from jarvis.envs.voxel import VoxelEnv
 from jarvis.world.menus import LAYOUTS
@@ -31,6 +32,7 @@ __all__ = ["CODEC", "Lesson", "Look"]
 
 CODEC = "jarvisvla-fixed"
 TRAIN, EXAM = SPLITS["train"], SPLITS["validation"]
+TRIES = 20  # worlds for one task
 LONGEST = 6000  # ticks of one episode
 RESTART = 12  # ticks of a pupil's play after which the teacher looks at everything anew
 RARE = 0.15  # of ticks that say to wait, and of those in which the teacher does nothing, so many are kept
@@ -129,8 +131,14 @@ class Lesson:
         turn, place = divmod(self._episode, len(self.tasks))
         order = generator(self.seed, "order", self.number, turn).permutation(len(self.tasks))
         self._task = self.tasks[int(order[place])]
-        world = int(random.integers(*(EXAM if self._exam else TRAIN)))
-        observation, _ = self.env.reset(self._task, world)
+        seeds = EXAM if self._exam else TRAIN
+        for attempt in range(TRIES):
+            try:
+                observation, _ = self.env.reset(self._task, int(random.integers(*seeds)))
+                break
+            except StartStateError:  # this world has no room for what the task wants at its beginning
+                if attempt == TRIES - 1:
+                    raise
         self._frame: np.ndarray = observation.pov
         self.guide = Guide(self._task.goal)
         self.teacher.bind(self.env.world)
