@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from jarvis.app.learners import apprentice_worlds
 from jarvis.app.learners.apprentice import RECIPES, Apprenticeship, apprentice, recipe
 from jarvis.app.learners.apprentice_buffer import Memory, coloured
 from jarvis.app.learners.apprentice_crew import Crew
@@ -75,6 +76,18 @@ class Fatal(Toy):
 
     def look(self):
         raise RuntimeError("no light")
+
+
+class Brittle(Toy):
+    """Breaks off at its fifth look."""
+
+    looks = 0
+
+    def look(self):
+        self.looks += 1
+        if self.looks == 5:
+            raise RuntimeError("no way there")
+        return super().look()
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +228,18 @@ def test_the_pupil_chooses_anew_each_time_if_it_is_warm(backbone):
     once, again = pupil.act(frames, ["go"] * 12), pupil.act(frames, ["go"] * 12)
     assert len({*once, *again}) > 12
     assert once == Pupil(backbone, 1.0, seed=0).act(frames, ["go"] * 12)
+
+
+def test_a_lesson_that_breaks_off_is_replaced_and_the_worker_with_too_many_ends(tmp_path):
+    plan = Plan(tuple(task.to_json() for task in TASKS), "test_apprentice:Brittle", 1, 2, width=112, height=56)
+    board = Board(tmp_path / "board", 1, 2, 512, 112, 56)
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    with pytest.raises(RuntimeError, match="no way there"):
+        apprentice_worlds._work(board, plan, 0, theirs)
+    assert board.counts["failed"][0] == apprentice_worlds.FAILURES + 1
+    told = [ours.recv() for _ in range(apprentice_worlds.FAILURES)]
+    assert all(kind == "failed" and "no way there" in text for kind, _, text in told)
+    assert board.counts["kept"][0] >= 4 * apprentice_worlds.FAILURES
 
 
 # -- a run

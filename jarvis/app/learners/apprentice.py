@@ -365,7 +365,7 @@ def apprentice(
                 say(f"{budget.step} steps; the exam takes {config.exam_seconds:g} seconds")
                 with learner.shown() as shown:
                     crew.publish(shown)
-                    results = _results(crew.exam(config.exam_seconds), config)
+                    results = _results(crew.exam(config.exam_seconds, stopped), config)
                 for place in (out, folder):
                     write_json(place / "results.json", results)
                 atomic_write(folder / "card.md", _card(budget.step, config, tasks, results))

@@ -7,8 +7,8 @@
     results = crew.exam(seconds=60)                            # {task: [episodes, successes, ticks, unfinished]}
     crew.close()
 
-A worker that dies is counted and missed; a pupil that dies is begun anew, a few times. Only when the last worker is
-gone is that an error, which shows what the first of them said.
+A lesson that breaks off is counted, and another begins in its place; a worker that dies is counted and missed; a pupil
+that dies is begun anew, a few times. Only when the last worker is gone is that an error, which shows what broke first.
 """
 
 from __future__ import annotations
@@ -98,12 +98,12 @@ class Alone:
     def publish(self, backbone: Backbone) -> None:
         """Nothing to do: the pupil plays with the learner's own weights."""
 
-    def exam(self, seconds: float) -> Results:
+    def exam(self, seconds: float, stopped: Callable[[], int] = lambda: 0) -> Results:
         """What the pupil alone reaches in so many seconds: of each task [episodes, successes, ticks, unfinished]."""
         for world in self.worlds:
             world.examine()
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not stopped():
             self._round(exam=True)
         return last_results(self.worlds)
 
@@ -222,13 +222,13 @@ class Crew:
         with suppress(EOFError, OSError):
             while pipe.poll():
                 kind, exam, value = pipe.recv()
-                if kind == "broken":
+                if kind in ("broken", "failed"):
                     self.tracebacks.append(value)
-                    self.say(value.strip().splitlines()[-1])
+                    self.say(f"{kind}: {value.strip().splitlines()[-1]}")
                 else:
                     add_results(self._exam if exam else self.results, value)
 
-    def exam(self, seconds: float) -> Results:
+    def exam(self, seconds: float, stopped: Callable[[], int] = lambda: 0) -> Results:
         """What the pupil alone reaches in so many seconds: of each task [episodes, successes, ticks, unfinished].
 
         It plays with what was published last. Afterwards every process ends.
@@ -239,7 +239,7 @@ class Crew:
             time.sleep(0.05)
         control["mode"] = EXAM
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self._workers:
+        while time.monotonic() < deadline and self._workers and not stopped():
             self._look_after()
             time.sleep(0.05)
         self._end()
@@ -250,7 +250,7 @@ class Crew:
         counts, control = self.board.counts, self.board.control
         batches = max(1, int(control["batches"]))
         return {
-            **{name: int(counts[name].sum()) for name in ("ticks", "pupil", "kept")},
+            **{name: int(counts[name].sum()) for name in ("ticks", "pupil", "kept", "failed")},
             "idle": round(float(counts["idle"].mean()), 2),
             "full": round(float(counts["full"].mean()), 2),
             "answered": int(control["answered"]),

@@ -48,6 +48,7 @@ LESSONS, EXAM, STOP = 0, 1, 2  # what the worlds are for now: `control["mode"]`
 TEXT_BYTES, KIND_BYTES = 240, 40
 NAP = 0.0005  # seconds, when there is nothing to do
 TOLD_EVERY = 2.0  # seconds between a worker's results
+FAILURES = 20  # of lessons that break off, until the worker ends
 
 _ACT = [("buttons", "u1", (len(BUTTONS),)), ("camera", "<f4", (2,))]
 RECORD = np.dtype([("text", f"S{TEXT_BYTES}"), ("kind", f"S{KIND_BYTES}"), *_ACT, ("point", "<i2", (2,))])
@@ -56,7 +57,9 @@ CONTROL = np.dtype([
     ("published", "<i8"), ("loaded", "<i8"),  # versions of the pupil's weights
     ("pupil", "<i4"), ("answered", "<i8"), ("batches", "<i8"),  # 1: there is a pupil; its answers, in so many goes
 ])  # fmt: skip
-COUNTS = np.dtype([("ticks", "<i8"), ("pupil", "<i8"), ("kept", "<i8"), ("full", "<f8"), ("idle", "<f8")])
+COUNTS = np.dtype(
+    [("ticks", "<i8"), ("pupil", "<i8"), ("kept", "<i8"), ("failed", "<i8"), ("full", "<f8"), ("idle", "<f8")]
+)
 
 
 @dataclass(frozen=True)
@@ -107,16 +110,18 @@ class World:
 
 def begin_worlds(plan: Plan, number: int) -> list[World]:
     """The worlds of a worker."""
+    return [_begin_world(plan, row) for row in range(number * plan.worlds, (number + 1) * plan.worlds)]
+
+
+def _begin_world(plan: Plan, row: int, failures: int = 0) -> World:
+    """One of them. failures: of worlds of this worker before; each gives it other worlds."""
     from jarvis.core.tasks import Task
 
     module, _, name = plan.lesson.partition(":")
     kind = getattr(import_module(module), name)
     tasks: list[Task] = [Task.from_json(task) for task in plan.tasks]
-    rows = range(number * plan.worlds, (number + 1) * plan.worlds)
-    return [
-        World(kind(tasks, stream_seed(plan.seed, "lessons", row), row, width=plan.width, height=plan.height), row, plan)
-        for row in rows
-    ]
+    seed = stream_seed(plan.seed, "lessons", row, failures)
+    return World(kind(tasks, seed, row, width=plan.width, height=plan.height), row, plan)
 
 
 def add_results(total: dict[str, list[int]], more: Mapping[str, Sequence[int]]) -> None:
@@ -245,7 +250,8 @@ def work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
     """The loop of a worker process: until `mode` is STOP or its parent is gone.
 
     It sends ("results", whether of the exam, {task: [episodes, successes, ticks, episodes that go on]}) now and then,
-    the last when it stops, and ("broken", False, traceback) if it fails.
+    the last when it stops, ("failed", False, traceback) of a lesson that broke off, in whose place another begins, and
+    ("broken", False, traceback) if it fails itself.
     """
     import signal
 
@@ -271,8 +277,17 @@ def _work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
             for world in worlds:
                 world.examine()
         progress = False
-        for world in worlds:
-            progress |= _advance(world, board, ring, counts, exam)
+        for place, world in enumerate(worlds):
+            try:
+                progress |= _advance(world, board, ring, counts, exam)
+            except Exception:
+                counts["failed"] += 1
+                if counts["failed"] > FAILURES:
+                    raise
+                pipe.send(("failed", False, traceback.format_exc()))
+                worlds[place] = _begin_world(plan, world.row, int(counts["failed"]))
+                if exam:
+                    worlds[place].examine()
         if not progress:
             time.sleep(NAP)
             counts["full" if ring.full else "idle"] += NAP
