@@ -29,6 +29,7 @@ from jarvis.core.errors import FormatError, UnknownNameError, nearest_names
 from jarvis.core.files import read_json, write_json
 from vla.action_codecs import JointCodec, get
 from vla.images import PatchPixels, SquarePixels, pixels_of
+from vla.language import layers_of
 from vla.prompts import STYLES, ChatStyle
 from vla.vision import tower_of
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "SIZES", "AgentConfig", "Backbone", "Seen", "Stack", "tiny"]
 
 FAMILIES = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl", "smolvlm")
+SMALL = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Backbone:
         if isinstance(pixels, PatchPixels):
             _flatten_patches(model.model.visual.patch_embed)
             self._tower = tower_of(model.model.visual)
-        self._adds_dense = _add_deep(language)
+        self._layers = layers_of(language)
         # NOTE: transformers renamed the argument within its fifth major version
         self._cache_name = "cache" if "cache" in inspect.signature(language.forward).parameters else "past_key_values"
 
@@ -210,20 +212,14 @@ class Backbone:
             places = first + torch.arange(seen.tokens.shape[1], device=ids.device)
             places = places[..., None].expand(-1, -1, embeds.shape[-1])
             embeds = embeds.scatter(1, places, seen.tokens.to(embeds.dtype))
-            if not seen.deep:
-                return embeds, {}
-            if self._adds_dense:
-                layers = [torch.zeros_like(embeds).scatter(1, places, deep.to(embeds.dtype)) for deep in seen.deep]
-            else:
-                layers = [deep.flatten(0, 1) for deep in seen.deep]
-            return embeds, {"visual_pos_masks": mask, "deepstack_visual_embeds": layers}
+            deep = [torch.zeros_like(embeds).scatter(1, places, layer.to(embeds.dtype)) for layer in seen.deep]
+            return embeds, {"mask": mask, "deep": deep}
         tokens = torch.cat([picture.tokens for picture in seen])
         assert int(mask.sum()) == len(tokens), f"{int(mask.sum())} places for {len(tokens)} image tokens"
         embeds = embeds.masked_scatter(mask[..., None], tokens.to(embeds.dtype))
-        if not seen[0].deep:
-            return embeds, {}
         layers = [torch.cat(parts) for parts in zip(*(picture.deep for picture in seen), strict=True)]
-        return embeds, {"visual_pos_masks": mask, "deepstack_visual_embeds": layers}
+        deep = [torch.zeros_like(embeds).masked_scatter(mask[..., None], layer.to(embeds.dtype)) for layer in layers]
+        return embeds, {"mask": mask, "deep": deep}
 
     def read(
         self,
@@ -238,6 +234,9 @@ class Backbone:
         it, where nothing was read earlier. cache: a transformers Cache of what was read before, to which this is added.
         """
         embeds, more = embedded
+        deep = more.get("deep", [])
+        if self._layers is not None and not getattr(self.language, "gradient_checkpointing", False):
+            return self._layers(embeds, positions, mask, cache, deep)
         arguments = {
             "inputs_embeds": embeds,
             "attention_mask": None if mask is None else mask[:, None],
@@ -245,7 +244,10 @@ class Backbone:
             "use_cache": cache is not None,
             self._cache_name: cache,
         }
-        return self.language(**arguments, **more).last_hidden_state
+        if deep:
+            places = more["mask"]
+            arguments |= {"visual_pos_masks": places, "deepstack_visual_embeds": [layer[places] for layer in deep]}
+        return self.language(**arguments).last_hidden_state
 
     def losses(
         self,
@@ -274,14 +276,22 @@ class Backbone:
 
     # files
 
-    def save(self, folder: str | Path) -> None:
-        """The model, the tokenizer and the agent's settings, as a Hugging Face folder that others load too."""
+    def save(self, folder: str | Path, *, dtype: Any = None, max_shard_size: str = "50GB") -> None:
+        """The model, the tokenizer and the agent's settings, as a Hugging Face folder that others load too.
+
+        dtype: of the weights in the file, None as they are; `load` brings them back to what they are here.
+        max_shard_size: of a file, as "15MB"; what is larger takes several.
+        """
         from transformers.utils import logging
 
         folder = Path(folder)
         shown = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()  # one line a checkpoint of nothing to wait for
-        self.model.save_pretrained(folder)
+        weights = self.model.state_dict()
+        if dtype is not None:
+            cast = {value.data_ptr(): value.to(dtype) for value in weights.values() if value.is_floating_point()}
+            weights = {name: cast.get(value.data_ptr(), value) for name, value in weights.items()}  # tied ones stay so
+        self.model.save_pretrained(folder, state_dict=weights, max_shard_size=max_shard_size)
         if shown:
             logging.enable_progress_bar()
         self.tokenizer.save_pretrained(folder)
@@ -316,7 +326,8 @@ class Backbone:
     def load(cls, folder: str | Path, *, device: str | None = None, dtype: Any = None) -> Backbone:
         """From a Hugging Face folder. FormatError, naming the file, for one that lacks a part.
 
-        Without "jarvis" in config.json it is taken for a JARVIS-VLA checkpoint. dtype: None keeps the file's.
+        Without "jarvis" in config.json it is taken for a JARVIS-VLA checkpoint. dtype: None takes that of config.json
+        or the weights, but float32 for a model of less than SMALL bytes on a CPU, which is slow with anything shorter.
         """
         folder = Path(folder)
         for name in ("config.json", "tokenizer_config.json"):
@@ -331,8 +342,12 @@ class Backbone:
         if family not in FAMILIES:
             known = nearest_names(str(family), FAMILIES)
             raise UnknownNameError("model family", family, known, str(folder / "config.json"))
+        import torch
         from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+        if dtype is None and device in (None, "cpu"):
+            small = sum(path.stat().st_size for path in folder.glob("*.safetensors")) < SMALL
+            dtype = torch.float32 if small else None
         # NOTE: no code of the folder is ever run
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         model = AutoModelForImageTextToText.from_pretrained(
@@ -369,20 +384,6 @@ def _multiply(self: Any, patches: torch.Tensor) -> torch.Tensor:
     return linear(patches.reshape(-1, matrix.shape[1]).to(matrix.dtype), matrix, self.proj.bias)
 
 
-def _add_deep(language: Any) -> bool:
-    """Lets a language model add deep features that are as wide as what it reads, without looking where they belong."""
-    if not hasattr(type(language), "_deepstack_process"):
-        return False
-    language._deepstack_process = MethodType(_add, language)
-    return True
-
-
-def _add(self: Any, hidden: torch.Tensor, mask: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
-    if deep.ndim == hidden.ndim:
-        return hidden + deep.to(hidden.dtype)
-    return type(self)._deepstack_process(self, hidden, mask, deep)
-
-
 # -- models made here ------------------------------------------------------------------------------------------------
 
 
@@ -412,8 +413,8 @@ def _text(hidden: int, between: int, layers: int, heads: int) -> dict[str, int]:
 SIZES = {
     # 4 million parameters, 32 image tokens
     "tiny": Size("qwen2_vl", 224, 126, _text(192, 512, 6, 4), 128, 3),
-    # 12 million, 45: positions are learnt beside the rotations, and an early layer is shown too, to point precisely
-    "agent": Size("qwen3_vl", 252, 140, _text(256, 704, 5, 4), 256, 6, deep=(2,), positions=18, exact=True),
+    # 11 million, 45: positions are learnt beside the rotations, and an early layer is shown too, to point precisely
+    "agent": Size("qwen3_vl", 252, 140, _text(256, 704, 5, 4), 256, 5, deep=(1,), positions=18, exact=True),
     # 51 million, 32
     "small": Size("qwen2_vl", 224, 126, _text(512, 1536, 12, 8), 320, 8),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jarvis.core.errors import FormatError, UnknownNameError
+from jarvis.core.observations import Observation
 from vla.action_codecs import MissingTokensError
 from vla.backbone import FAMILIES, SIZES, AgentConfig, Backbone, tiny
 from vla.images import HALF, PatchPixels, SquarePixels
@@ -184,6 +185,27 @@ def test_a_saved_model_is_the_same_and_others_can_load_it(family, tmp_path):
         assert torch.equal(value, again.model.state_dict()[name])
     other = transformers.AutoModelForImageTextToText.from_pretrained(tmp_path)
     assert type(other) is type(backbone.model)
+
+
+def test_weights_in_half_precision_come_back_whole_and_play(tmp_path):
+    backbone = tiny("qwen3_vl")
+    backbone.save(tmp_path, dtype=torch.bfloat16, max_shard_size="3MB")
+    files = list(tmp_path.glob("*.safetensors"))
+    assert len(files) > 1
+    assert all(path.stat().st_size < 3.1e6 for path in files)
+    assert sum(path.stat().st_size for path in files) < 2.1 * backbone.num_parameters
+    again = Backbone.load(tmp_path)
+    assert again.model.lm_head.weight is again.language.get_input_embeddings().weight
+    for name, value in backbone.model.state_dict().items():
+        back = again.model.state_dict()[name]
+        assert back.dtype == torch.float32
+        assert torch.equal(back, value.to(torch.bfloat16).float())
+    policy = VlaPolicy(tmp_path)
+    policy.reset([None], seeds=[0])
+    assert len(policy.act([Observation(frame())])) == 1
+    half = Backbone.load(tmp_path, dtype=torch.bfloat16)
+    assert half.model.dtype == torch.bfloat16
+    assert torch.isfinite(half.see([frame()])[0].tokens).all()
 
 
 def test_what_is_no_agent_is_refused(tmp_path):
