@@ -343,6 +343,8 @@ def test_a_run_with_processes_learns_until_it_is_told_to_stop(tmp_path):
         log = tmp_path / "run" / "log.jsonl"
         while not (log.exists() and read_json_lines(log).values[-1]["step"] >= 12):
             time.sleep(0.1)
+        for child in multiprocessing.active_children():  # as `timeout` does to all of a group
+            os.kill(child.pid, signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=stop, daemon=True).start()

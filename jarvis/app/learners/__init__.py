@@ -4,5 +4,6 @@ controls    what a small policy sees and which of a place's actions it chooses f
 rows        many environments at once, in worker processes, resumable
 networks    a small network with a policy and a value
 ppo         the learner
+apprentice  an agent learns at a teacher's side, in play: online imitation
 expert      play, keep what succeeded, train by a command, play on
 """

@@ -107,7 +107,7 @@ def _recipes() -> dict[str, Apprenticeship]:
         "tiny": Apprenticeship(width=224, height=112, seconds=600.0, workers=1, exam_seconds=30.0),
         # an H100 with 16 cores: nine minutes
         "gpu": Apprenticeship(
-            model="agent", seconds=420.0, exam_seconds=60.0, workers=15, worlds=8, minimum=4000, memory_gb=45.0,
+            model="agent", seconds=420.0, exam_seconds=60.0, workers=13, worlds=8, minimum=4000, memory_gb=45.0,
             batch=768, optimizer=steady, precision="bf16", half=True, log_every=50,
         ),
     }  # fmt: skip

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jarvis.app.learners.apprentice_buffer import Words
-from jarvis.app.learners.apprentice_worlds import NAP, STOP, Board
+from jarvis.app.learners.apprentice_worlds import NAP, STOP, Board, stops_when_told
 from jarvis.core.actions import BUTTONS, JARVIS_CAMERA, Action, JointActions
 from jarvis.core.errors import FormatError
 from jarvis.core.random_streams import stream_seed
@@ -174,9 +174,7 @@ def serve(board: Board, folder: Path, seed: int, temperature: float, device: str
     folder: of the model, as `Backbone.save` writes it, and of the weights that were published. It sends
     ("broken", False, traceback) if it fails.
     """
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer says when to stop
+    stops_when_told()
     try:
         _serve(board, Path(folder), seed, temperature, device)
     except BaseException:

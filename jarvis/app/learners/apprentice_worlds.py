@@ -30,19 +30,9 @@ if TYPE_CHECKING:
     from jarvis.core.tasks import Task
 
 __all__ = [
-    "EXAM",
-    "LESSONS",
-    "RECORD",
-    "STOP",
-    "Board",
-    "Plan",
-    "Ring",
-    "World",
-    "add_results",
-    "begin_worlds",
-    "last_results",
-    "work",
-]
+    "EXAM", "LESSONS", "RECORD", "STOP", "Board", "Plan", "Ring", "World", "add_results", "begin_worlds",
+    "last_results", "stops_when_told", "work",
+]  # fmt: skip
 
 LESSONS, EXAM, STOP = 0, 1, 2  # what the worlds are for now: `control["mode"]`
 TEXT_BYTES, KIND_BYTES = 240, 40
@@ -243,6 +233,14 @@ def _bytes(text: str, limit: int) -> bytes:
     return encoded
 
 
+def stops_when_told() -> None:
+    """Leaves signals to the trainer: those for a whole group of processes reach its helpers, too."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 # -- a worker ----------------------------------------------------------------------------------------------------------
 
 
@@ -253,9 +251,7 @@ def work(board: Board, plan: Plan, number: int, pipe: Any) -> None:
     the last when it stops, ("failed", False, traceback) of a lesson that broke off, in whose place another begins, and
     ("broken", False, traceback) if it fails itself.
     """
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the trainer says when to stop
+    stops_when_told()
     if hasattr(os, "nice"):
         os.nice(5)  # the learner and the pupil go first: they feed the device
     try:
