@@ -279,7 +279,8 @@ def test_the_program_teaches_in_the_voxel_world(tmp_path):
     from jarvis.app.cli import main
 
     settings = ["width=112", "height=56", "seconds=null", "steps=3", "workers=0", "worlds=2", "minimum=30", "batch=4",
-                "exam_seconds=0.3", "capacity=64", "pupil_after=0", "pupil_full=0", "pupil_most=1"]  # fmt: skip
+                "exam_seconds=0.3", "half=true", "shard=4MB", "capacity=64", "pupil_after=0", "pupil_full=0",
+                "pupil_most=1"]  # fmt: skip
     code = main([
         "train", "agent", "--task", "craft_oak_planks", "--out", str(tmp_path / "run"), "--device", "cpu", "--json",
         *(part for setting in settings for part in ("--set", setting)),
@@ -291,6 +292,9 @@ def test_the_program_teaches_in_the_voxel_world(tmp_path):
     assert line["kinds"]["point"] > 0
     assert line["crew"]["pupil"] > 0
     assert read_json(tmp_path / "run" / "results.json")["total"]["unfinished"] == 2
+    weights = list((tmp_path / "run" / "step_00000003").glob("model-*.safetensors"))
+    assert len(weights) > 1
+    assert 7e6 < sum(file.stat().st_size for file in weights) < 8e6  # 3.7 million numbers of two bytes
 
 
 ASYNC = replace(TINY, steps=None, seconds=120.0, exam_seconds=1.5, workers=2, refresh_seconds=1.0)

@@ -82,6 +82,7 @@ class Apprenticeship:
     compile: bool = False  # the model, by torch.compile
     # what is written
     half: bool = False  # weights as bfloat16
+    shard: str = "50GB"  # a file of weights at most, as "15MB"
     save_seconds: float = 120.0  # between two checkpoints
     log_every: int = 20  # steps
     say_seconds: float = 10.0  # between two lines for whoever waits
@@ -108,7 +109,7 @@ def _recipes() -> dict[str, Apprenticeship]:
         # an H100 with 16 cores: nine minutes
         "gpu": Apprenticeship(
             model="agent", seconds=420.0, exam_seconds=60.0, workers=13, worlds=8, minimum=4000, memory_gb=45.0,
-            batch=768, optimizer=steady, precision="bf16", half=True, log_every=50,
+            batch=768, optimizer=steady, precision="bf16", half=True, shard="15MB", log_every=50,
         ),
     }  # fmt: skip
 
@@ -461,28 +462,15 @@ def _line(budget: _Budget, facts: Mapping[str, Any]) -> str:
 
 def _save(out: Path, step: int, learner: _Learner, config: Apprenticeship, tasks: Sequence[Task]) -> Path:
     """A checkpoint of the model as it plays. The last two are kept."""
+    import torch
+
     folder = out / training.name(step)
     if not is_done(folder):
-        with learner.shown() as shown, _halved(shown.model, config.half), atomic_folder(folder) as temporary:
-            shown.save(temporary)
+        with learner.shown() as shown, atomic_folder(folder) as temporary:
+            shown.save(temporary, dtype=torch.bfloat16 if config.half else None, max_shard_size=config.shard)
             (temporary / "card.md").write_text(_card(step, config, tasks, None), encoding="utf-8")
         training.prune(out, keep=2)
     return folder
-
-
-@contextmanager
-def _halved(model: Any, half: bool) -> Iterator[None]:
-    """The model with bfloat16 weights, for the block."""
-    import torch
-
-    kept = [(parameter, parameter.data) for parameter in model.parameters()] if half else []
-    for parameter, data in kept:
-        parameter.data = data.to(torch.bfloat16)
-    try:
-        yield
-    finally:
-        for parameter, data in kept:
-            parameter.data = data
 
 
 def _results(found: Mapping[str, Sequence[int]], config: Apprenticeship) -> dict[str, Any]:
