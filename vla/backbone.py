@@ -29,7 +29,7 @@ from jarvis.core.errors import FormatError, UnknownNameError, nearest_names
 from jarvis.core.files import read_json, write_json
 from vla.action_codecs import JointCodec, get
 from vla.images import PatchPixels, SquarePixels, pixels_of
-from vla.language import layers_of
+from vla.language import Room, layers_of
 from vla.prompts import STYLES, ChatStyle
 from vla.vision import tower_of
 
@@ -269,6 +269,12 @@ class Backbone:
         hidden = self.read(self.embed(ids, pictures, self.see_stack(frames)), positions, None)
         logits = self.logits(hidden).flatten(0, 1).float()
         return cross_entropy(logits, targets.flatten(), ignore_index=-100, reduction="none").view(targets.shape)
+
+    def cache(self, tokens: int) -> Any:
+        """Keeps what `read` reads, up to so many tokens a row, for what is read later."""
+        from transformers import DynamicCache
+
+        return DynamicCache(config=self.language.config) if self._layers is None else Room(tokens)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """(..., vocabulary) of (..., hidden)."""
