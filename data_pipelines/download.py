@@ -300,7 +300,7 @@ class Line:
             url = urllib.parse.urljoin(url, where)
         raise DownloadError(f"{url}: more than {REDIRECTS} redirects")
 
-    def _connect(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+    def _connect(self, parts: urllib.parse.SplitResult) -> Any:
         host, secure = parts.hostname or "", parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -309,11 +309,14 @@ class Line:
             for address in addresses:
                 if not ipaddress.ip_address(str(address).partition("%")[0]).is_global:
                     raise DownloadError(f"{host}: leads to {address}, which is not a public address")
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        more = {"context": ssl.create_default_context()} if secure else {}
-        connection: http.client.HTTPConnection = kind(host, port, timeout=self.config.timeout, **more)  # type: ignore[arg-type]
+        wait = self.config.timeout
+        connection: Any = (
+            http.client.HTTPSConnection(host, port, timeout=wait, context=ssl.create_default_context())
+            if secure
+            else http.client.HTTPConnection(host, port, timeout=wait)
+        )
         # NOTE: to the address that was checked: a second look-up of the name could lead elsewhere.
-        connection._create_connection = lambda _, *rest: _first_that_answers(addresses, port, *rest)  # type: ignore[attr-defined]
+        connection._create_connection = lambda _, *rest: _first_that_answers(addresses, port, *rest)
         return connection
 
     def count(self, size: int) -> None:

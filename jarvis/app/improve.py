@@ -189,7 +189,9 @@ class _Run:
         write_json(folder / "about.json", about | {"attempts": attempts})
         self.say(f"{step.name}: {'goes on' if attempts > 1 else 'begins'}: {step.kind}")
         self.show()
-        work = Work(folder / "data", _older(self.out, step, about, folder), self.retry, self._listen(step, folder))
+        names = {str(path): name for name, path in self.outcome.folders.items()}
+        older = _older(self.out, step, about, folder)
+        work = Work(folder / "data", older, self.retry, names, self._listen(step, folder))
         started, cpu, clock = time.monotonic(), _cpu(), time.time()
         try:
             result = stage.run(work)

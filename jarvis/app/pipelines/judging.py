@@ -65,7 +65,7 @@ class Measure(Stage):
         accuracy = report(labels, buttons, camera, screens)
         measured: dict[str, Any] = {"labels": accuracy.to_json()}
         summary = accuracy.summary()
-        facts_told = {name.replace("_", " "): value for name, value in summary.items()}
+        facts_told: dict[str, Any] = {name.replace("_", " "): value for name, value in summary.items()}
         if scored:
             cuts = score(scored, TOLERANCE)
             chance = chance_f1(scored, TOLERANCE)
@@ -141,10 +141,10 @@ class Evaluate(Stage):
             _, summary = start(asked, work.say)
         _, lines = load_results(work.folder)
         overall = summary["overall"]
-        who = Path(self.policy).name if Path(self.policy).exists() else self.policy
+        who = work.names.get(self.policy, self.policy)
         rates = [[task, *_rate(counts)] for task, counts in [*summary["per_task"].items(), ("all", overall)]]
         return Result(
-            f"{who} plays {len(summary['per_task'])} tasks",
+            f"{who} plays {', '.join(summary['per_task'])}",
             f"{overall['success']} of {overall['success'] + overall['failed']} episodes reach their goal",
             {
                 "episodes": overall["episodes"], "successes": overall["success"], "aborted": overall["aborted"],

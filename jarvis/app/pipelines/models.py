@@ -100,9 +100,10 @@ class TrainFoundation(Stage):
         from skill_discovery.clips import find_clips
         from skill_discovery.foundation import train
 
-        clips, aside = [], {}
-        for folder in self.play:
-            found, refused = find_clips(folder)
+        clips: list[Any] = []
+        aside: dict[str, str] = {}
+        for play in self.play:
+            found, refused = find_clips(play)
             clips += found
             aside |= refused
         others = find_clips(self.held_back)[0] if self.held_back else []

@@ -117,11 +117,17 @@ def _head(out: Path, run: Told, stages: Sequence[Told]) -> str:
 
 def _facts(facts: Mapping[str, Any]) -> str:
     listed = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(str(value))}</dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd>{escape(_number(value))}</dd></div>"
         for name, value in facts.items()
         if value is not None
     )
     return f'<dl class="facts">{listed}</dl>'
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def _table(run: Told, stages: Sequence[Told]) -> str:

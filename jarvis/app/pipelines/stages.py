@@ -56,6 +56,7 @@ class Work:
     folder: Path  # for what it makes
     older: tuple[Path, ...] = ()  # such folders of the same stage with the same settings and other inputs, newest first
     retry: bool = False  # also what was put aside before
+    names: Mapping[str, str] = field(default_factory=dict)  # path of what an earlier stage made -> the stage's name
     say: Callable[[str], None] = lambda line: None
 
 
