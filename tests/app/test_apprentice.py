@@ -16,7 +16,6 @@ from jarvis.app.learners import apprentice_worlds
 from jarvis.app.learners.apprentice import RECIPES, Apprenticeship, apprentice, recipe
 from jarvis.app.learners.apprentice_buffer import Memory, coloured
 from jarvis.app.learners.apprentice_crew import Crew
-from jarvis.app.learners.apprentice_player import Pupil
 from jarvis.app.learners.apprentice_worlds import RECORD, Board, Plan, Ring
 from jarvis.core.actions import Action
 from jarvis.core.errors import EnvironmentFailure
@@ -210,24 +209,6 @@ def test_a_gradient_that_is_no_number_changes_nothing():
 
 
 # -- who plays
-
-
-def test_the_pupil_plays_what_the_policy_would(backbone):
-    from vla.policy import VlaPolicy
-
-    frames = np.random.default_rng(0).integers(0, 256, (6, 56, 112, 3), np.uint8)
-    texts = ["go", "left-click slot 37", "walk on", "hit it", "go", "drop what you hold"]
-    policy = VlaPolicy(backbone, temperature=0.0)
-    policy.reset([Goal(text) for text in texts])
-    assert Pupil(backbone, 0.0, seed=0).act(frames, texts) == policy.act([Observation(frame) for frame in frames])
-
-
-def test_the_pupil_chooses_anew_each_time_if_it_is_warm(backbone):
-    frames = np.zeros((12, 56, 112, 3), np.uint8)
-    pupil = Pupil(backbone, 1.0, seed=0)
-    once, again = pupil.act(frames, ["go"] * 12), pupil.act(frames, ["go"] * 12)
-    assert len({*once, *again}) > 12
-    assert once == Pupil(backbone, 1.0, seed=0).act(frames, ["go"] * 12)
 
 
 def test_a_lesson_that_breaks_off_is_replaced_and_the_worker_with_too_many_ends(tmp_path):

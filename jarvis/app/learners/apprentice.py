@@ -1,7 +1,7 @@
 """An agent learns at a teacher's side: DAgger (Ross et al., 2011), online, in many worlds at once.
 
-    folder = apprentice(recipe("tiny"), [get("craft_planks")], "runs/agent")
-    jarvis train agent --recipe tiny --task craft_planks --out runs/agent
+    folder = apprentice(recipe("tiny"), [get("craft_oak_planks")], "runs/agent")
+    jarvis train agent --recipe tiny --task craft_oak_planks --out runs/agent
 
 In each world a guide says every tick what to do now, in a few words, and a teacher shows the right action for it.
 Either the teacher's or the pupil's action is played; the teacher's is always the lesson, so that the pupil learns to

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jarvis.app.learners.apprentice_player import Pupil, publish, serve
+from jarvis.app.learners.apprentice_player import new_pupil, publish, serve
 from jarvis.app.learners.apprentice_worlds import (
     EXAM,
     RECORD,
@@ -64,7 +64,7 @@ class Alone:
     def __init__(self, plan: Plan, backbone: Backbone, temperature: float) -> None:
         self.plan, self.share, self.results = plan, 0.0, dict[str, list[int]]()
         self.worlds = begin_worlds(plan, 0)
-        self.pupil = Pupil(backbone, temperature, plan.seed)
+        self.pupil, self.temperature = new_pupil(backbone, plan.seed), temperature
         picture = (plan.height, plan.width, 3)
         self._ring = Ring(np.zeros(2, np.int64), np.zeros(plan.rows, RECORD), np.zeros((plan.rows, *picture), np.uint8))
         self._counts = {"ticks": 0, "pupil": 0, "kept": 0}
@@ -85,8 +85,8 @@ class Alone:
         rows = np.flatnonzero(asks).tolist()
         actions = dict.fromkeys(range(len(looks)))
         if rows:
-            frames = np.stack([looks[row].frame for row in rows])
-            actions |= zip(rows, self.pupil.act(frames, [looks[row].text for row in rows]), strict=True)
+            frames, texts = np.stack([looks[row].frame for row in rows]), [looks[row].text for row in rows]
+            actions |= zip(rows, self.pupil.sample(frames, texts, self.temperature), strict=True)
         for world, look in zip(self.worlds, looks, strict=True):
             if look.keep and not exam:
                 self._ring.put(look)

@@ -1,8 +1,8 @@
 """Where an apprentice practises: worlds in worker processes, and the memory that they share with who learns and plays.
 
-    board = Board.make(folder, workers=15, worlds=8, slots=64, width=252, height=140)    # one file, seen by all
-    work(board.path, plan, number, pipe)                    # a worker process: steps its worlds until told to stop
-    for lesson in board.rings[number].waiting(): ...        # the trainer takes what was taught
+    board = Board(path, workers=13, worlds=8, slots=64, width=252, height=140)      # one file, mapped by all
+    work(board, plan, number, pipe)                         # a worker process: steps its worlds until told to stop
+    for records, frames in board.rings[number].waiting():   # the trainer takes what was taught
     rows = board.asking()                                   # the pupil answers who asks
 
 A world that the teacher plays goes on at once; one that the pupil plays asks, and its worker goes on with the others
