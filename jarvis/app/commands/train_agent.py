@@ -35,7 +35,9 @@ def train_agent(
     task: Annotated[
         list[str],
         typer.Option(
-            "--task", metavar="NAME", help="What is played; NAME* for many, twice for more often.",
+            "--task",
+            metavar="NAME",
+            help="What is played; NAME* for many, twice for more often.",
             autocompletion=task_names,
         ),
     ],
