@@ -33,9 +33,10 @@ class Speaker:
     def __init__(self, backbone: Backbone, grammar: Grammar) -> None:
         self.backbone, self.grammar = backbone, grammar
         self._cache: Any = None
-        self._valid: Any = None  # (rows, read) bool: what of the cache is no padding
+        self._valid = np.zeros((0, 0), bool)  # (rows, read): what of the cache is no padding
         self._next: np.ndarray = np.zeros(0, np.int64)  # (rows,) the position after what was read
         self._prefix = 0  # read that stays
+        self._choices_after: dict[Hashable, bool] = {}
 
     def forget(self) -> None:
         """What is spoken next begins with nothing, in each row and every time."""
@@ -51,11 +52,10 @@ class Speaker:
         self._prefix = self._valid.shape[1]
 
     def _clear(self, rows: int) -> None:
-        import torch
         from transformers import DynamicCache
 
         self._cache = DynamicCache(config=self.backbone.language.config)
-        self._valid = torch.zeros((rows, 0), dtype=torch.bool, device=self.backbone.device)
+        self._valid = np.zeros((rows, 0), bool)
 
     def speak(
         self,
@@ -85,11 +85,13 @@ class Speaker:
             try:
                 new, guesses = [], []
                 for row, suffix in enumerate(suffixes):
-                    ids, positions = self._forced(row)
+                    forced, start = self._forced(row), int(self._next[row])
                     guess = self._guess(row, drafts[row] if drafts is not None else ())
-                    ahead = np.broadcast_to(self._next[row] + np.arange(len(guess)), (3, len(guess)))
-                    new.append((np.concatenate([suffix.ids, ids, np.array(guess, np.int64)]),
-                                np.concatenate([suffix.positions, positions, ahead], axis=1)))  # fmt: skip
+                    positions = np.empty((3, len(suffix) + len(forced) + len(guess)), np.int64)
+                    positions[:, : len(suffix)] = suffix.positions
+                    positions[:, len(suffix) :] = np.arange(start, start + len(forced) + len(guess))
+                    new.append((np.concatenate([suffix.ids, np.array(forced + guess, np.int64)]), positions))
+                    self._next[row] += len(forced)
                     guesses.append(guess)
                 pictures = [suffix.pictures for suffix in suffixes]
                 shown = seen if isinstance(seen, Stack) else [picture for row in seen for picture in row]
@@ -98,8 +100,12 @@ class Speaker:
                 logits = self.backbone.logits(hidden[:, -deepest:]).float().cpu().numpy()
                 new = [self._follow(row, logits[row], guesses[row], randoms[row], heats[row]) for row in range(count)]
                 while any(map(self._open, self._states)):
-                    open_rows = [part if self._open(self._states[row]) else _NOTHING for row, part in enumerate(new)]
-                    logits = self.backbone.logits(self._feed(open_rows)[:, -1:]).float().cpu().numpy()
+                    logits = (
+                        self.backbone.logits(self._feed(list(map(self._placed, range(count), new)))[:, -1:])
+                        .float()
+                        .cpu()
+                        .numpy()
+                    )
                     new = [self._follow(row, logits[row], (), randoms[row], heats[row]) for row in range(count)]
                 return self._replies
             finally:
@@ -111,34 +117,32 @@ class Speaker:
         """What of a draft may be said from here and must be read for what follows it: not its last, forced ids."""
         state, done = self._states[row], len(self._replies[row])
         guess: list[int] = []
+        useful = 0
         for token in draft[done:] if list(draft[:done]) == self._replies[row] else ():
             known, after = self.grammar.choices(state)
-            place = int(np.searchsorted(known, token))
+            place = int(known.searchsorted(token))
             if place == len(known) or known[place] != token:
                 break
             state = after[place]
             guess.append(token)
-        while guess and not self._chosen_after(row, guess):
-            guess.pop()
-        return guess
+            if self._chooses(state):
+                useful = len(guess)
+        return guess[:useful]
 
-    def _chosen_after(self, row: int, guess: Sequence[int]) -> bool:
-        """Whether something is left to choose when these are said."""
-        state = self._states[row]
-        for token in guess:
+    def _chooses(self, state: Hashable) -> bool:
+        """Whether something is left to choose from here."""
+        found = self._choices_after.get(state)
+        if found is None:
             known, after = self.grammar.choices(state)
-            state = after[int(np.searchsorted(known, token))]
-        while len(self.grammar.choices(state)[0]) == 1:
-            state = self.grammar.choices(state)[1][0]
-        return self._open(state)
+            found = len(known) > 1 or (len(known) == 1 and self._chooses(after[0]))
+            self._choices_after[state] = found
+        return found
 
     def _follow(
         self, row: int, logits: np.ndarray, guess: Sequence[int], random: np.random.Generator, heat: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> list[int]:
         """Chooses by (positions, vocabulary) logits, of which the last len(guess) + 1 are this row's, as long as the
         guess is what is chosen; returns what must be read next."""
-        if not self._open(self._states[row]):
-            return _NOTHING
         at = len(logits) - 1 - len(guess)
         for place in range(len(guess) + 1):
             if not self._open(self._states[row]):
@@ -148,32 +152,33 @@ class Speaker:
             if place == len(guess) or token != guess[place]:
                 if wrong := len(guess) - place:
                     self._valid[row, -wrong:] = False  # what was read and not said
-                ids, positions = self._place(row, [token])
-                more, more_positions = self._forced(row)
-                return np.concatenate([ids, more]), np.concatenate([positions, more_positions], axis=1)
+                return [token, *self._forced(row)]
             self._next[row] += 1
-        return _NOTHING
+        return []
 
     def _open(self, state: Hashable) -> bool:
-        return bool(self.grammar.choices(state)[0].size)
+        return len(self.grammar.choices(state)[0]) > 0
 
-    def _forced(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+    def _forced(self, row: int) -> list[int]:
         """Follows the grammar as long as it leaves no choice."""
         ids: list[int] = []
         while len(self.grammar.choices(self._states[row])[0]) == 1:
             token, self._states[row] = choose(None, self.grammar, self._states[row], _NO_RANDOM)
             self._replies[row].append(token)
             ids.append(token)
-        return self._place(row, ids)
+        return ids
 
-    def _place(self, row: int, ids: list[int]) -> tuple[np.ndarray, np.ndarray]:
-        places = self._next[row] + np.arange(len(ids))
+    def _placed(self, row: int, ids: list[int]) -> tuple[Sequence[int], np.ndarray]:
+        """With their positions; nothing for a row that has said all."""
+        start = int(self._next[row])
+        if not self._open(self._states[row]):
+            ids = []
         self._next[row] += len(ids)
-        return np.array(ids, np.int64), np.broadcast_to(places, (3, len(ids)))
+        return ids, np.arange(start, start + len(ids))
 
     def _feed(
         self,
-        new: Sequence[tuple[np.ndarray, np.ndarray]],
+        new: Sequence[tuple[Sequence[int] | np.ndarray, np.ndarray]],
         pictures: Sequence[np.ndarray] | None = None,
         seen: Sequence[Seen] | Stack = (),
     ) -> torch.Tensor:
@@ -187,20 +192,19 @@ class Speaker:
         valid = np.zeros((rows, width), bool)
         for row, (tokens, where) in enumerate(new):
             first = width - len(tokens)
-            ids[row, first:], positions[:, row, first:], valid[row, first:] = tokens, where, True
+            if first < width:
+                ids[row, first:], positions[:, row, first:], valid[row, first:] = tokens, where, True
             if pictures is not None:
                 places[row, first : first + len(pictures[row])] = pictures[row]
-        device = self.backbone.device
         read = self._valid.shape[1]
-        self._valid = torch.cat([self._valid, torch.from_numpy(valid).to(device)], dim=1)
-        causal = torch.ones((width, read + width), dtype=torch.bool, device=device).tril(read)
+        self._valid = np.concatenate([self._valid, valid], axis=1)
         # NOTE: padding looks at itself, because a softmax over nothing is not a number
-        own = torch.eye(width, read + width, dtype=torch.bool, device=device).roll(read, 1)
-        mask = (causal & self._valid[:, None]) | own
-        embedded = self.backbone.embed(torch.from_numpy(ids).to(device), torch.from_numpy(places).to(device), seen)
-        where = torch.from_numpy(positions).to(device)
-        return self.backbone.read(embedded, where, mask, self._cache)
+        own = np.eye(width, read + width, read, dtype=bool)
+        mask = (np.tri(width, read + width, read, dtype=bool) & self._valid[:, None]) | own
+        ids, positions, places, mask = (
+            torch.from_numpy(part).to(self.backbone.device) for part in (ids, positions, places, mask)
+        )
+        return self.backbone.read(self.backbone.embed(ids, places, seen), positions, mask, self._cache)
 
 
-_NOTHING = (np.zeros(0, np.int64), np.zeros((3, 0), np.int64))
 _NO_RANDOM = np.random.Generator(np.random.PCG64(0))  # never drawn from

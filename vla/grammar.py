@@ -11,6 +11,7 @@ A grammar accepts exactly what its codec emits, `actions` times in a row.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
 from typing import Any, Protocol
@@ -77,13 +78,13 @@ def choose(
     place = 0
     if len(ids) > 1:
         assert logits is not None
-        allowed = np.asarray(logits, np.float64)[ids]
-        if not np.isfinite(allowed).all():
+        allowed = logits[ids].astype(np.float64)
+        if not math.isfinite(allowed.sum()):
             raise ActionError("the model's logits are not finite")
         if temperature > 0:
             # Gumbel's trick: the argmax of noisy logits is a sample of their softmax
             allowed = allowed / temperature + random.gumbel(size=len(ids))
-        place = int(np.argmax(allowed))
+        place = int(allowed.argmax())
     return int(ids[place]), after[place]
 
 

@@ -134,8 +134,12 @@ def _attend(
     value = value.transpose(1, 2)
     if cache is not None:
         key, value = cache.update(key, value, number)
+    groups = query.shape[1] // key.shape[1]
+    if allowed is not None and query.is_cuda and groups > 1:
+        # NOTE: on a GPU no fast kernel takes both a mask and fewer keys than queries
+        key, value, groups = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1), 1
     seen = scaled_dot_product_attention(
-        query, key, value, attn_mask=allowed, is_causal=allowed is None and count > 1, enable_gqa=True
+        query, key, value, attn_mask=allowed, is_causal=allowed is None and count > 1, enable_gqa=groups > 1
     )
     return self.o_proj(seen.transpose(1, 2).reshape(batch, count, -1))
 

@@ -85,6 +85,7 @@ class VlaPolicy(Rows):
         self.codec = self.backbone.codec()
         self.speaker = Speaker(self.backbone, grammar_of(self.codec, self.chunk))
         self._prompt = lru_cache(maxsize=4096)(self._render)
+        self._actions = lru_cache(maxsize=4096)(self._decode)  # much is done again and again
         self._episodes = 0
         self._spoken_to: tuple[int, ...] = ()  # the episodes whose beginnings the speaker holds
         self.replies = self.resampled = 0
@@ -165,7 +166,7 @@ class VlaPolicy(Rows):
         randoms = [state.random for state in states]
         replies = self.speaker.speak(prompts, seen, randoms, self.temperature, [state.last for state in states])
         self.replies += len(replies)
-        actions = [[Action.from_env(action) for action in self.codec.decode(reply)] for reply in replies]
+        actions = [self._actions(tuple(reply)) for reply in replies]
         for attempt in range(1, RESAMPLES + 1):
             stuck = [
                 state.streak.length + len(chunk) >= state.streak.limit and all(map(is_null, chunk))
@@ -178,7 +179,7 @@ class VlaPolicy(Rows):
             for number in np.flatnonzero(stuck):
                 self.resampled += 1
                 replies[number] = again[number]
-                actions[number] = [Action.from_env(action) for action in self.codec.decode(again[number])]
+                actions[number] = self._actions(tuple(again[number]))
         for state, reply, chunk in zip(states, replies, actions, strict=True):
             state.pending.extend(chunk)
             state.last = reply
@@ -226,6 +227,9 @@ class VlaPolicy(Rows):
             turns += [style.reply(ids), style.later()]
         start = 0 if whole else int(self._words(instruction).positions.max()) + 1
         return style.render(turns, tokenizer, grids, reply=True, continues=not whole, start=start)
+
+    def _decode(self, reply: tuple[int, ...]) -> tuple[Action, ...]:
+        return tuple(Action.from_env(action) for action in self.codec.decode(reply))
 
     def _words(self, instruction: str) -> Rendered:
         """All before the first picture."""
