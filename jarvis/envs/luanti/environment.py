@@ -46,7 +46,7 @@ class LuantiEnv(MinecraftEnv):
         width: int = 640,
         height: int = 360,
         render_mode: str | None = None,
-        view_range: int = 64,
+        view_range: int = 48,
         show_cursor: bool = True,
     ) -> None:
         """view_range: blocks that are drawn ahead, 20 to 240. show_cursor: False leaves the mouse cursor undrawn."""

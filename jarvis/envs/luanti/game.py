@@ -35,8 +35,9 @@ WINDOW = (640, 360)  # the smallest: the game's screens do not fit into less, pi
 FRAME_SECONDS = 20.0  # of wall clock, for one frame
 JOIN_FRAMES = 2000  # before which the player must be in the world
 NEW_DAY = 0.3  # of a day since midnight: when a world begins
-SCENE_FRAMES = 120  # at least, after the scene is set: for the sky's colour, falling, and what lies nearby
-ALIGNED_FRAMES = 120  # an episode begins at a multiple of them, so that water moves alike in all of them
+LOAD_FRAMES = 25  # in which what lies ahead comes in
+SKY_FRAMES = 160  # in which the sky takes on its colour, by 2 % a frame; the player looks up, so that they cost little
+ALIGNED_FRAMES = 40  # an episode begins at a multiple of them, so that water moves alike in all of them
 
 
 def luanti_program() -> str | None:
@@ -49,7 +50,7 @@ class LuantiGame:
     """A game that plays a frame when it is told to. Raises EnvironmentFailure or GameLostError for one that broke."""
 
     def __init__(
-        self, home: str, width: int = 640, height: int = 360, view_range: int = 64, show_cursor: bool = True
+        self, home: str, width: int = 640, height: int = 360, view_range: int = 48, show_cursor: bool = True
     ) -> None:
         """home: a folder that is made anew for each program. width, height: of the picture."""
         self.home, self.size, self.view_range, self.show_cursor = Path(home), (width, height), view_range, show_cursor
@@ -67,18 +68,22 @@ class LuantiGame:
     def reset(self, seed: int, options: Mapping[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Begins an episode in the map of `seed`. options: what the mod's command.json may hold (data/mod/init.lua)."""
         options = dict(options or {})
-        if self._seed != seed or self._last.get("unsure") or self._link is None:
+        fresh = self._seed != seed or self._last.get("unsure") or self._link is None
+        if fresh:
             self._begin_program(seed, options.get("time", NEW_DAY))
         else:
             self._let_go()
         self._serial += 1
         send_command(self.home, {**options, "time": options.get("time", NEW_DAY), "serial": self._serial})
         self._log = LogReader(log_path(self.home, self._serial))
-        earliest = self._facts["frames"] + SCENE_FRAMES
-        while self._facts["frames"] < earliest or self._facts["frames"] % ALIGNED_FRAMES:
-            self._tick()
+        self._wait(1)  # one command a tick
+        for yaw in range(0, 360, 90) if fresh else ():
+            self._look(0, yaw, LOAD_FRAMES)
+        self._look(-90, 0, SKY_FRAMES)
+        self._look(0, 0, LOAD_FRAMES)
+        self._wait(-self._facts["frames"] % ALIGNED_FRAMES)
         send_command(self.home, {"begin": True})
-        self._tick()
+        self._wait(1)
         if self._last.get("serial") != self._serial:
             raise EnvironmentFailure(f"the mod did not set the scene: {self._words()}")
         self._hands.begin()
@@ -86,9 +91,7 @@ class LuantiGame:
 
     def step(self, action: Mapping[str, Any]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Plays one tick of a MineRL action."""
-        assert self._screen is not None
-        self._screen.send(self._hands.play(Action.from_env(action), self._screen_open()))
-        self._tick()
+        self._press(Action.from_env(action))
         return self._picture(), 0.0, False, False, self._info()
 
     def close(self) -> None:
@@ -114,7 +117,7 @@ class LuantiGame:
         self._screen = Screen(width, height)
         self._hands = Hands(width, height)
         self._log = LogReader(log_path(self.home, 0))
-        settings = game_settings(width, height, seed, time_of_day, self.view_range, _free_port())
+        settings = game_settings(width, height, seed, time_of_day, self.view_range)
         arguments = lay_out(self.home, settings)
         self._link = link = FrameLink(width * height)
         with (self.home / "output.txt").open("wb") as output:
@@ -160,13 +163,25 @@ class LuantiGame:
         self._facts = self._link.facts()
 
     def _let_go(self) -> None:
-        # What a person would do: lift all fingers, close what is open, take the first slot.
+        """What a person would do before the next game: lift all fingers, close what is open, take the first slot."""
+        self._press(*[Action.noop()] * 10)  # the game works off one hotbar key a frame
+        for _ in range(3):
+            if self._screen_open():
+                self._press(Action.of("ESC"), Action.noop(), Action.noop())
+        self._press(Action.of("hotbar.1"), Action.noop())
+
+    def _press(self, *actions: Action) -> None:
         assert self._screen is not None
-        held = [Action.noop()]
-        if self._screen_open():
-            held += [Action.of("ESC"), Action.noop()]
-        for action in (*held, Action.of("hotbar.1"), Action.noop()):
+        for action in actions:
             self._screen.send(self._hands.play(action, self._screen_open()))
+            self._tick()
+
+    def _look(self, pitch: float, yaw: float, frames: int) -> None:
+        send_command(self.home, {"look": [pitch, yaw]})
+        self._wait(frames)
+
+    def _wait(self, frames: int) -> None:
+        for _ in range(frames):
             self._tick()
 
     # what is told
@@ -198,11 +213,3 @@ def _draw_cursor(picture: np.ndarray, x: int, y: int) -> None:
     part = picture[y : y + cursor.shape[0], x : x + cursor.shape[1]]
     shown = cursor[: part.shape[0], : part.shape[1]]
     part[...] = np.where(shown[..., 3:] > 0, shown[..., :3], part)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])

@@ -3,7 +3,8 @@
 -- log_0.jsonl, in the world's folder, until the first scene is set; log_1.jsonl then, and so on: see log.py.
 -- command.json: {"serial", "time", "position", "hp", "slots": {"1": "default:tree 3"}, "nearby": [[x, z, node]]};
 -- it is read once and removed; `serial` is told in every line from then on. Whatever is left out is as in a new world.
--- The time of day stands still until {"begin": true} comes: the sky needs a hundred frames to take on its colour.
+-- The time of day stands still until {"begin": true} comes: the sky takes on its colour slowly, frame by frame.
+-- {"look": [-90, 0]} makes the player look up meanwhile.
 
 local world = minetest.get_worldpath()
 local totals, serial, steps = {}, 0, 0
@@ -222,6 +223,9 @@ minetest.register_globalstep(function(dtime)
 		os.remove(world .. "/command.json")
 		if command.begin then
 			held_time = nil
+		elseif command.look then
+			player:set_look_vertical(math.rad(command.look[1]))
+			player:set_look_horizontal(math.rad(command.look[2]))
 		else
 			log:close()
 			os.remove(world .. "/log_" .. serial .. ".jsonl")
