@@ -61,6 +61,7 @@ class Guide:
         self.goal = goal
         self.planner = RulePlanner(goal)
         self._ready = False  # packed for the deep
+        self._tool = 0  # item, for what the crosshair was on last
         self._level = False  # as deep as what is looked for
         self._ticks = 0
         self._job: tuple[Step, int, int] | None = None  # to craft or smelt, how many are to be carried, until when
@@ -141,8 +142,6 @@ class Guide:
             pieces = carried_of(step.item, _carried(world)) + step.count
             self._job = (step, pieces, self._ticks + PATIENCE + step.count * (220 if step.kind == "smelt" else 30))
             return self._go_on(world, *self._job) or (leave(world) if world.screen.is_open else WAIT)
-        if world.screen.is_open:
-            return leave(world)
         if step.kind == "kill":
             return self._kill(world, step.source, step.item)
         blocks = gathered_from(step.item)[0]
@@ -226,13 +225,16 @@ class Guide:
         return leave(world) if world.screen.carried[0] else swap(world, slot, free_hotbar(world))
 
     def _tool_for(self, world: World, blocks: tuple[str, ...]) -> Directive | None:
-        """The tool for what the crosshair is on."""
+        """The tool for what the crosshair is on; while a screen is open, for what it was on before."""
+        if world.screen.is_open:
+            return self._hold(world, {self._tool}) if self._tool else None
         pointed = world.pointed
         if pointed is None:
             return None
         block = get_block(world.grid, pointed.x, pointed.y, pointed.z)
         carried = {int(item) for item in world.slots["item"][9:45] if item}
         tool = best_tool(SimpleNamespace(carried_ids=sorted(carried)), block)  # type: ignore[arg-type]
+        self._tool = tool or 0
         if tool is not None:
             return self._hold(world, {tool})
         hotbar = world.slots["item"][HOTBAR : HOTBAR + 9].tolist()
@@ -263,12 +265,16 @@ class Guide:
     def _gather(self, world: World, item: str, blocks: tuple[str, ...], carried: int) -> Directive:
         if (hold := self._tool_for(world, blocks)) is not None:
             return hold
+        if world.screen.is_open:
+            return leave(world)
         name = item.lstrip("#").rstrip("s") if item.startswith("#") else blocks[0].replace("_", " ")
         return Directive("gather", f"mine {name}{self._phase(world, item, f'mine {name}', carried)}", (item, blocks))
 
     def _kill(self, world: World, mob: str, item: str = "") -> Directive:
         if (hold := self._weapon(world)) is not None:
             return hold
+        if world.screen.is_open:
+            return leave(world)
         carried = carried_of(item, _carried(world)) if item else 0
         name = mob.replace("_", " ")
         return Directive("kill", f"kill {name}{self._phase(world, '', f'kill {name}', carried)}", (mob, item))
