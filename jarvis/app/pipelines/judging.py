@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from data_pipelines.datasets import Dataset
+from data_pipelines.recordings import Recording
 from jarvis.app.pipelines.looks import episode_shows
 from jarvis.app.pipelines.play import play_time
 from jarvis.app.pipelines.stages import PATH, SPEC, Result, Stage, Work
@@ -31,22 +32,27 @@ class Measure(Stage):
     made: ClassVar = ("measured.json",)
 
     play: str = ""  # a dataset
-    truth: str = ""  # the recordings whose videos it labels
+    truth: tuple[str, ...] = ()  # the recordings whose videos it labels
 
     def run(self, work: Work) -> Result:
         """`idm.metrics` and `skill_discovery.metrics`."""
         from idm.labels import Labels
         from idm.metrics import report
-        from skill_discovery.clips import find_clips
+        from skill_discovery.clips import recording_clip
         from skill_discovery.metrics import Scored, chance_f1, score
 
         dataset = Dataset.open(self.play)
-        clips, _ = find_clips(self.truth)
-        played = {clip.name: clip for clip in clips}
+        folders = [Path(folder).resolve() for folder in self.truth]
         labels, buttons, camera, screens, scored = [], [], [], [], []
+        aside: dict[str, str] = {}
         for facts in dataset.clips():
-            truth = played.get(Path(facts.video).stem)
-            if truth is None:
+            video = dataset.video(facts).resolve()
+            if not any(video.is_relative_to(folder) for folder in folders):
+                continue
+            try:
+                truth = recording_clip(Recording.of(video).read())
+            except FormatError as error:
+                aside[facts.name] = str(error)
                 continue
             told = dataset.read(facts.clip)
             frames = told.frames[told.frames < len(truth)]
@@ -61,7 +67,8 @@ class Measure(Stage):
             if found and truth.truth and len(told) == len(truth):
                 scored.append(Scored.of(truth.truth, [segment.start for segment in found[1:]], len(truth)))
         if not labels:
-            raise FormatError(f"{self.play}: none of its videos is a recording in {self.truth}: nothing to measure by")
+            where = ", ".join(self.truth)
+            raise FormatError(f"{self.play}: none of its videos lies in {where}: there is no truth to measure by")
         accuracy = report(labels, buttons, camera, screens)
         measured: dict[str, Any] = {"labels": accuracy.to_json()}
         summary = accuracy.summary()
@@ -89,6 +96,7 @@ class Measure(Stage):
             f"{len(labels)} clips with their recordings",
             f"keys right in {100 * (summary['keypress'] or 0):.1f} % of ticks",
             facts_told,
+            aside,
             charts=[
                 {"kind": "bars", "title": "Ticks with every key right", "items": rates, "percent": True},
                 {"kind": "bars", "title": "F1 by key, the most pressed first", "items": shown, "most": 1},
