@@ -243,6 +243,8 @@ def _engine() -> Check:
 
 
 def _luanti() -> Check:
+    if not sys.platform.startswith("linux"):
+        return Check("luanti", WARNING, f"not on {sys.platform}", "--env luanti", "play it on Linux, or in WSL")
     from jarvis.envs.luanti.game import luanti_program
     from jarvis.envs.luanti.library import library_path
 

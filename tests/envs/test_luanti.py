@@ -16,6 +16,7 @@ from jarvis.core.goals import Goal
 from jarvis.core.predicates import parse
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
+from jarvis.envs.doctor import check_machine, setup_steps
 from jarvis.envs.luanti import LuantiEnv
 from jarvis.envs.luanti.environment import start_command
 from jarvis.envs.luanti.game import luanti_program
@@ -242,6 +243,17 @@ def test_a_missing_game_is_told_with_the_next_command(monkeypatch):
     with pytest.raises(EnvironmentFailure, match="Luanti is not installed: jarvis doctor --setup luanti"):
         env.reset(Task("play", Goal("play")), 3)
     env.close()
+
+
+@linux
+def test_doctor_says_how_to_set_it_up(monkeypatch):
+    monkeypatch.setenv("JARVIS_LUANTI", "/nowhere/minetest")
+    row = next(row for row in check_machine() if row.name == "luanti")
+    assert row.status == "warning" and row.found.startswith("no minetest")
+    assert row.mend == "jarvis doctor --setup luanti"
+    apt, pip, compiling = (str(step) for step in setup_steps("luanti"))
+    assert apt.startswith("sudo apt-get install -y --no-install-recommends minetest xvfb gcc ")
+    assert "jarvis-agent[luanti]" in pip and compiling.endswith("-m jarvis.envs.luanti.library")
 
 
 # -- the library, with a program that draws like a game --------------------------------------------------------------

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ SOURCE = Path(__file__).parent / "data" / "framelock.c"
 def library_path() -> Path:
     """Where the library of this source is, or will be."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    digest = hashlib.sha256(SOURCE.read_bytes() + os.uname().machine.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(SOURCE.read_bytes() + platform.machine().encode()).hexdigest()[:16]
     return cache / "jarvis" / f"framelock-{digest}.so"
 
 
