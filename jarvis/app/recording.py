@@ -84,9 +84,9 @@ def start(config: RecordConfig, say: Callable[[str], None] = print) -> RecordRep
         raise SettingsError(f"--hours {hours:g}: expected more than 0")
     tasks = recorded_tasks(config.tasks, config.max_ticks)
     options = {"width": config.width, "height": config.height, **config.env_options}
-    if config.env == "voxel":
+    if config.env == "voxel" or (config.env == "luanti" and not human):
         options.setdefault("show_cursor", False)
-    elif config.vary:
+    if config.vary and config.env != "voxel":
         raise SettingsError(f"--vary changes the voxel world's looks; environment {config.env!r} has only its own")
     with ExitStack() as stack:
         page = (

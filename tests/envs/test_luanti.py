@@ -18,7 +18,7 @@ from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 from jarvis.envs.doctor import check_machine, setup_steps
 from jarvis.envs.luanti import LuantiEnv
-from jarvis.envs.luanti.environment import start_command
+from jarvis.envs.luanti.environment import own_folder, start_command
 from jarvis.envs.luanti.game import luanti_program
 from jarvis.envs.luanti.keys import KEYS, UNDELIVERED, Hands, Input
 from jarvis.envs.luanti.library import SOURCE, make_library
@@ -243,6 +243,19 @@ def test_a_missing_game_is_told_with_the_next_command(monkeypatch):
     with pytest.raises(EnvironmentFailure, match="Luanti is not installed: jarvis doctor --setup luanti"):
         env.reset(Task("play", Goal("play")), 3)
     env.close()
+
+
+@linux
+def test_folders_of_dead_players_are_removed_and_no_others(tmp_path):
+    # a process that ends without its exit handlers, as a killed one does
+    program = "import os, pathlib; from jarvis.envs.luanti.environment import own_folder; "
+    program += f"own_folder(pathlib.Path({str(tmp_path)!r})); os._exit(0)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    (left,) = tmp_path.iterdir()
+    mine = own_folder(tmp_path)
+    assert not left.exists() and mine.exists()
+    other = own_folder(tmp_path)
+    assert mine.exists() and other != mine
 
 
 @linux

@@ -8,12 +8,15 @@ and health. Names are Minecraft's where a thing has the same role (`names.py`).
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jarvis.core.errors import StartStateError
 from jarvis.core.names import Vocabulary
@@ -25,9 +28,10 @@ from jarvis.envs.minecraft import MinecraftEnv, stacks_of
 from jarvis.envs.minestudio import ring
 from jarvis.envs.remote import RemoteConfig
 
-__all__ = ["LuantiEnv", "start_command"]
+__all__ = ["LuantiEnv", "own_folder", "start_command"]
 
 NUM_SLOTS = 32  # eight of them the hotbar
+_locks: list[BinaryIO] = []  # of this process's folders, held until it ends
 
 
 class LuantiEnv(MinecraftEnv):
@@ -54,8 +58,8 @@ class LuantiEnv(MinecraftEnv):
             raise ValueError(f"environment 'luanti' needs Linux, this is {sys.platform}")
         if not 20 <= view_range <= 240:
             raise ValueError(f"view_range: {view_range}, expected 20 to 240")
-        self.view_range, self.show_cursor = view_range, show_cursor
-        self._folder = tempfile.TemporaryDirectory(prefix="jarvis-luanti-", ignore_cleanup_errors=True)
+        self._view_range, self._show_cursor = view_range, show_cursor
+        self._folder = own_folder(Path(tempfile.gettempdir()))
         config = config or RemoteConfig()
         # The worker is our interpreter; from a checkout it finds this package as we do.
         config = replace(config, python_path=(*config.python_path, str(Path(__file__).resolve().parents[3])))
@@ -63,11 +67,11 @@ class LuantiEnv(MinecraftEnv):
 
     def launch_options(self, start: StartState) -> dict[str, Any]:
         game = {
-            "home": str(Path(self._folder.name) / "game"),
+            "home": str(self._folder / "game"),
             "width": self.width,
             "height": self.height,
-            "view_range": self.view_range,
-            "show_cursor": self.show_cursor,
+            "view_range": self._view_range,
+            "show_cursor": self._show_cursor,
         }
         return {"factory": "jarvis.envs.luanti.game:LuantiGame", "arguments": game}
 
@@ -91,7 +95,31 @@ class LuantiEnv(MinecraftEnv):
 
     def close(self) -> None:
         super().close()
-        self._folder.cleanup()
+        shutil.rmtree(self._folder / "game", ignore_errors=True)
+
+
+def own_folder(place: Path) -> Path:
+    """A folder for this process's games. Those of processes that are gone, whatever they died of, are removed."""
+    import fcntl
+
+    for left in place.glob("jarvis-luanti-*"):
+        try:
+            with (left / "owner").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # still owned, or somebody else's
+            continue
+    folder = Path(tempfile.mkdtemp(prefix="jarvis-luanti-", dir=place))
+    lock = (folder / "owner").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    _locks.append(lock)
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a fork of it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def start_command(start: StartState, seed: int) -> dict[str, Any]:
