@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from jarvis.app.planner.rules import RulePlanner, carried_of
-from jarvis.app.planner.slots import CLOSE, OPEN, WAIT, Directive, craft, free_hotbar, leave, smelt, swap
+from jarvis.app.planner.slots import OPEN, WAIT, Directive, craft, free_hotbar, leave, smelt, swap
 from jarvis.core.actions import BUTTON_INDEX, Action
 from jarvis.core.goals import Goal
 from jarvis.envs.scripted.digging import TOOL_IDS, best_tool
@@ -297,10 +297,6 @@ class Guide:
         """Something that is not about an item: put down, eaten, opened, killed."""
         name, how = want.name, want.how
         words = name.replace("_", " ")
-        if world.screen.is_open and how != "open":
-            if (held := self._needed(world, want)) is not None:
-                return held
-            return leave(world)
         if how == "mine":
             return self._gather(world, _item_of(name), want.names, 0)
         if how == "kill":
@@ -308,7 +304,7 @@ class Guide:
         if (held := self._needed(world, want)) is not None:
             return held
         if world.screen.is_open:
-            return CLOSE
+            return leave(world)
         phase = self._phase(world, "", f"{how} {words}", 0) if how in ("fill", "milk", "shear", "open", "sleep") else ""
         return Directive("do", f"{how} {words}{phase}", (want,))
 

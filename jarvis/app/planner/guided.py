@@ -62,8 +62,9 @@ class GuidedPolicy:
     def follow(self, row: int, env: Any) -> None:
         """The environment of a row, whose screens the guide reads. None: its world is not ready."""
         if env is not None and not hasattr(env, "world"):
-            raise JarvisError(f"guided: the screens of {getattr(env, 'name', env)!r} cannot be read, only those of voxel "
-                              "worlds; choose another --policy there")  # fmt: skip
+            name = getattr(env, "name", env)
+            raise JarvisError(f"guided: the screens of {name!r} cannot be read, only those of voxel worlds; choose "
+                              "another --policy there")  # fmt: skip
         self._envs[row] = env
 
     def act(self, observations: Sequence[Observation]) -> Sequence[Action]:
