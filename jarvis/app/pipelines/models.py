@@ -57,6 +57,7 @@ class TrainIDM(Stage):
 
     def run(self, work: Work) -> Result:
         """`idm.training`."""
+        from data_pipelines.recordings import find_recordings
         from idm.training import train
 
         last = train(
@@ -65,9 +66,10 @@ class TrainIDM(Stage):
         )  # fmt: skip
         lines = _log(work.folder)
         measured = [line["validation"] for line in lines if "validation" in line]
-        facts = {name: measured[-1][name] for name in ("keypress", "r2") if measured}
+        facts = _ends(lines) | {name: measured[-1][name] for name in ("keypress", "r2") if measured}
+        count = sum(len(find_recordings(folder)) for folder in self.play)
         return Result(
-            f"recordings in {len(self.play)} folders", f"a model after {_steps(last)} steps", facts,
+            f"{count} recordings", f"a labelling model after {_steps(last)} steps", facts,
             output=last.name, charts=[_losses(lines)],
         )  # fmt: skip
 
@@ -112,7 +114,7 @@ class TrainFoundation(Stage):
         ticks = sum(map(len, clips))
         return Result(
             f"{len(clips)} clips, {play_time(ticks)}", f"a predictor after {self._config().steps} steps",
-            {"clips": len(clips), "ticks": ticks}, aside,
+            {"clips": len(clips), "ticks": ticks} | _ends(lines), aside,
             str(folder.relative_to(work.folder)) if folder != work.folder else "", [_losses(lines)],
         )  # fmt: skip
 
@@ -289,15 +291,12 @@ class PostTrain(Stage):
         config = self._config()
         last = post_train(config, self.data, work.folder, say=work.say, device=self.device)
         lines = _log(work.folder)
-        losses = [line["loss"] for line in lines if isinstance(line.get("loss"), float)]
         asked = read_json(work.folder / "settings.json")
         facts = {"steps": config.steps, "batch": config.batch, "samples": asked.get("samples")}
-        if losses:
-            facts |= {"first loss": round(losses[0], 4), "last loss": round(losses[-1], 4)}
         trained = sum(asked.get("trained", {}).values())
         return Result(
             f"{asked.get('samples', 0):,} samples", f"an agent after {config.steps} steps",
-            facts | {"parameters trained": trained}, output=last.name, charts=[_losses(lines)],
+            facts | _ends(lines) | {"parameters trained": trained}, output=last.name, charts=[_losses(lines)],
         )  # fmt: skip
 
 
@@ -313,14 +312,25 @@ def _steps(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("_")[2])
 
 
-def _losses(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """Every logged loss by step: `loss`, or the parts of a predictor's."""
-    names = [name for name in ("loss", "buttons", "camera") if any(isinstance(line.get(name), float) for line in lines)]
-    series = {
+def _series(lines: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
+    """Every logged loss by step: `loss`, or its parts."""
+    return {
         name: [[line["step"], round(line[name], 5)] for line in lines if isinstance(line.get(name), float)]
-        for name in names
+        for name in ("loss", "buttons", "camera")
+        if any(isinstance(line.get(name), float) for line in lines)
     }
-    return {"kind": "lines", "title": "Loss by step", "series": series}
+
+
+def _losses(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"kind": "lines", "title": "Loss by step", "series": _series(lines)}
+
+
+def _ends(lines: list[dict[str, Any]]) -> dict[str, str]:
+    """How each loss began and ended."""
+    return {
+        name if name == "loss" else f"loss of {name}": f"{points[0][1]:.3g} to {points[-1][1]:.3g}"
+        for name, points in _series(lines).items()
+    }
 
 
 def _lengths(lengths: list[int]) -> dict[str, Any]:
