@@ -332,7 +332,7 @@ def test_contractors_recordings_are_fetched_labelled_and_measured(recorded, tiny
         server.shutdown()
     assert outcome.facts["recordings"]["missing"] == 1
     assert [one.name for one in find_recordings(outcome.folders["recordings"])] == [f"player-0{n}" for n in range(3)]
-    assert outcome.facts["check"]["frames"] == 120 and outcome.facts["labels"]["clips"] == 3
+    assert outcome.facts["check"]["ticks"] == 120 and outcome.facts["labels"]["clips"] == 3
     assert outcome.facts["skills"]["named"] == 3 and 0 < outcome.facts["samples"]["samples"] < 120
     assert improve(plan, tmp_path / "run", until="samples").ran == []  # though the server is gone
 
