@@ -611,7 +611,7 @@ def test_goals_are_decided_and_the_next_episode_begins_clean(env):
 def test_it_is_an_environment_of_gymnasium():
     from gymnasium.utils.env_checker import check_env
 
-    env = LuantiEnv(width=128, height=72)
+    env = LuantiEnv(playing(), width=128, height=72)
     try:
         check_env(env, skip_render_check=True)
     finally:

@@ -32,7 +32,7 @@ from jarvis.envs.luanti.settings import game_settings, lay_out, log_path, send_c
 __all__ = ["LuantiGame", "luanti_program"]
 
 WINDOW = (640, 360)  # the smallest: the game's screens do not fit into less, pictures are made smaller afterwards
-FRAME_SECONDS = 20.0  # of wall clock, for one frame
+FRAME_SECONDS = 60.0  # of wall clock, for one frame; the deadlines of a step are shorter and belong to the player
 JOIN_FRAMES = 2000  # before which the player must be in the world
 NEW_DAY = 0.3  # of a day since midnight: when a world begins
 LOAD_FRAMES = 25  # in which what lies ahead comes in

@@ -32,7 +32,7 @@ class GameLostError(RuntimeError):
 class FrameLink:
     """Memory and pipes that are shared with one game."""
 
-    def __init__(self, most_pixels: int, patience_seconds: float = 10.0) -> None:
+    def __init__(self, most_pixels: int, patience_seconds: float = 20.0) -> None:
         """patience_seconds: how long the game's other threads may take in each frame before it goes on all the same."""
         self._memory_fd = os.memfd_create("jarvis-luanti")
         os.ftruncate(self._memory_fd, PIXELS_AT + 3 * most_pixels)

@@ -8,7 +8,7 @@
  * Only the main thread has that clock: with all clocks stopped, threads that wait for a time-out never wake up.
  *
  * The game's server is a thread named "Server" that sleeps in sem_timedwait until packets come; what is seen of the
- * map is made by one named "Mesh" that sleeps in sem_wait. Both are let in once a frame, after the picture, and the
+ * map is made by one named "MeshUpdate" that sleeps in sem_wait. Both are let in once a frame, after the picture, and the
  * frame ends when they have had their turn and every other thread sleeps (or the patience is over: `restless` counts
  * those frames). Work that takes long, like new terrain, so takes no game time, and who is faster on a given day
  * decides nothing.
@@ -180,7 +180,7 @@ static void wait_at_door(void)
 int sem_wait(sem_t *semaphore)
 {
     int failed = real_sem_wait(semaphore);
-    if (header && is_called("Mesh"))
+    if (header && is_called("MeshUpdate"))
         wait_at_door();
     return failed;
 }
