@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jarvis.app.learners.reflexes import MAX_TURN, advance, approach, gather_drops, go, turn
 from jarvis.app.planner.slots import Directive
 from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
 from jarvis.envs.scripted import Habits, ScriptedPlayer
@@ -24,13 +25,9 @@ from jarvis.envs.scripted.crafting import open_station, put_down
 from jarvis.envs.scripted.deeds import look_away, perform
 from jarvis.envs.scripted.digging import TOOL_IDS
 from jarvis.envs.scripted.fighting import hunt, prey
-from jarvis.envs.scripted.looking import wrap
+from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.memory import Cell
-from jarvis.envs.scripted.mining import take_block
-from jarvis.envs.scripted.paths import AT
-from jarvis.envs.scripted.seeking import climb, surface
-from jarvis.envs.scripted.steering import walk_to
-from jarvis.world.layout import MASK
+from jarvis.world.layout import MASK, get_block
 from jarvis.world.menus import LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.screens import PIXELS_PER_DEGREE
@@ -39,8 +36,6 @@ from jarvis.world.world import World
 __all__ = ["Teacher"]
 
 Skill = Generator[tuple[str, ...], None, Any]
-MAX_TURN = 10.0  # degrees a tick: what the action codec can say
-TURN = 7.24  # degrees a tick when looking about
 VIEW = 52.0  # degrees to either side: what a picture shows
 NEAR = 5.0  # metres within which things are known though out of view
 BESIDE = (560.0, 180.0)  # pixels of a 640 x 360 picture, outside every panel
@@ -120,7 +115,7 @@ class Teacher(ScriptedPlayer):
     def _or_free(self, skill: Skill) -> Skill:
         """A skill, and a few steps to somewhere else if it comes to nothing."""
         if not (yield from skill):
-            yield from self._ahead(4)
+            yield from self._ahead(15)
         return True
 
     def _know_station(self, name: str) -> None:
@@ -140,97 +135,83 @@ class Teacher(ScriptedPlayer):
     def _phase(self) -> str:
         return self.directive.text.partition(", ")[2]
 
-    def _in_view(self, cell: Cell) -> bool:
-        x, _, z = self.position
-        yaw = math.degrees(math.atan2(-(cell[0] + 0.5 - x), cell[2] + 0.5 - z))
-        return self.reach_of(cell) < NEAR or abs(wrap(yaw - float(self.p["yaw"]))) < VIEW
-
     def _seen(self, blocks: tuple[str, ...]) -> Cell | None:
-        """The nearest block in view or close by; what is remembered elsewhere is forgotten."""
-        for _ in range(12):
-            cell = self.nearest(blocks)
-            if cell is None or self._in_view(cell):
-                return cell
-            self.memory.forget(cell)
-        return None
+        """The block to go for: close to the player and to the crosshair, so that turning to it settles on it."""
+        best: tuple[float, Cell] | None = None
+        tick = self.world.ticks
+        for name in blocks:
+            block = RULES.block(name)
+            for cell in list(self.memory.seen.get(block, ())):
+                if get_block(self.grid, *cell) != block:
+                    del self.memory.seen[block][cell]
+                    continue
+                far = self.reach_of(cell)
+                yaw, pitch = angles_to(*self.eye, cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5)
+                off = abs(wrap(yaw - float(self.p["yaw"])))
+                if self.memory.refused.get(cell, 0) > tick or (off > VIEW and far > NEAR):
+                    continue
+                # NOTE: what is under the crosshair stays it
+                cost = far + 0.06 * max(off, abs(pitch - float(self.p["pitch"])))
+                if best is None or cost < best[0]:
+                    if self.opens_danger(cell) or self.drowned(cell):
+                        self.memory.refuse(cell, tick)
+                    else:
+                        best = (cost, cell)
+        return None if best is None else best[1]
 
     def _gather(self, item: str, blocks: tuple[str, ...]) -> Skill:
+        """One tick of it: what lies about first, then the block in view, then the search for one."""
         self.memory.watch(blocks)
-        cell = self._seen(blocks)
-        if cell is not None:
-            if not (yield from take_block(self, cell)):
+        keys, cell = gather_drops(self), self._seen(blocks)
+        if keys is None and cell is not None:
+            keys = approach(self, cell)
+            if keys is None:
                 self.memory.refuse(cell, self.world.ticks)
-            return True
-        return (yield from self._search(lambda: self._seen(blocks) is not None))
+        yield keys if keys is not None else self._search()
+        return True
 
     def _kill(self, mob: str) -> Skill:
         kind = RULES.mob(mob)
         index = prey(self, (kind,), 40.0)
         if index >= 0:
             return (yield from hunt(self, index))
-        return (yield from self._search(lambda: prey(self, (kind,), 40.0) >= 0))
+        yield self._search()
+        return True
 
     def _deed(self, want: Any) -> Skill:
         if want.how in ("open", "sleep", "fill") and self._phase == "look around":
             names = {"open": ("chest", "furnace", "crafting_table"), "sleep": ("white_bed",), "fill": ("water", "lava")}
             self.memory.watch(names[want.how])
             if not any(self.nearest((name,)) for name in names[want.how]):
-                return (yield from self._turn(lambda: False, 8))
+                yield turn(self)
+                return True
         if want.how in ("milk", "shear"):
             kind = RULES.mob("cow" if want.how == "milk" else "sheep")
             if prey(self, (kind,), 40.0) < 0:
-                return (yield from self._search(lambda: prey(self, (kind,), 40.0) >= 0))
+                yield self._search()
+                return True
         return (yield from self._or_free(perform(self, want)))
 
-    def _search(self, seen: Callable[[], bool]) -> Skill:
-        phase = self._phase
-        if phase == "look around":
-            return (yield from self._turn(seen, 8))
-        if phase == "climb":
-            if self.covered() and not (yield from climb(self, seen)):
-                yield from self._turn(seen, 9)
-            elif not self.covered():
-                yield from self._ahead(8, seen)
-            return True
-        if phase in ("dig down", "tunnel"):
-            return (yield from self._dig(-4 if phase == "dig down" else 0, seen))
-        return (yield from self._ahead(12, seen))
+    def _search(self) -> tuple[str, ...]:
+        """One tick of looking for what is not in view, in the way that the directive says."""
+        phase, yaw = self._phase, float(self.p["yaw"])
+        axis = round(yaw / 90.0) % 4
+        keys: tuple[str, ...] | None = None
+        if phase == "dig down":
+            keys = advance(self, axis, -1)
+        elif phase == "tunnel":
+            keys = advance(self, axis, 0)
+        elif phase == "climb":
+            keys = advance(self, axis, 1) if self.covered() else go(self, yaw)
+        elif phase != "look around":
+            keys = go(self, yaw)
+        return turn(self) if keys is None else keys
 
-    def _turn(self, seen: Callable[[], bool], ticks: int) -> Skill:
-        """Turn right, the eyes a little down."""
+    def _ahead(self, ticks: int) -> Skill:
+        """So many ticks over land, the way the player faces."""
         for _ in range(ticks):
-            if seen():
-                return True
-            self.mouse = (min(3.0, max(-3.0, (8.0 - float(self.p["pitch"])) * 0.3)), TURN)
-            yield self.afloat()
-        return True
-
-    def _ahead(self, far: int, seen: Callable[[], bool] = lambda: False) -> Skill:
-        """Over land, the way the player faces; to the right where that does not go on."""
-        x, y, z = self.cell()
-        yaw = math.radians(float(self.p["yaw"]))
-        for part in (1.0, 0.5):
-            tx, tz = round(x - math.sin(yaw) * far * part), round(z + math.cos(yaw) * far * part)
-            ty = y if self.covered() else surface(self, tx, tz)
-            if RULES.table.liquid[self.grid.blocks[tx & MASK, tz & MASK, ty]]:
-                continue
-            before = self.cell()
-            yield from walk_to(self, (tx, ty, tz), AT, 2, 4, until=seen, most=2500, weight=1.6, tries=1)
-            if self.cell() != before:
-                return True
-        return (yield from self._turn(seen, 9))
-
-    def _dig(self, down: int, seen: Callable[[], bool]) -> Skill:
-        """Stairs or a tunnel, the way the player faces, along an axis of the world."""
-        x, y, z = self.cell()
-        quarter = round(float(self.p["yaw"]) / 90.0) % 4
-        dx, dz = ((0, 1), (-1, 0), (0, -1), (1, 0))[quarter]
-        run = max(4, -down)
-        goal = (x + dx * run, y + down, z + dz * run)
-        before = self.cell()
-        yield from walk_to(self, goal, AT, 0, 0, until=seen, most=1500, weight=4.0, tries=1)
-        if self.cell() == before and not seen():
-            return (yield from self._turn(seen, 9))
+            keys = go(self, float(self.p["yaw"]))
+            yield turn(self) if keys is None else keys
         return True
 
 
