@@ -11,6 +11,7 @@ when it is typed. How to add one: jarvis/app/commands/__init__.py.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -22,6 +23,9 @@ from typer.core import TyperCommand, TyperGroup
 from jarvis import __version__
 from jarvis.app.commands.options import FAILURE, INTERRUPTED, OK, USAGE
 from jarvis.core.errors import JarvisError
+
+# NOTE: before torch is loaded. Threads that spin while they wait slow a small model down many times on a busy machine.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["COMMANDS", "main"]
 

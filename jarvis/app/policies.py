@@ -46,6 +46,7 @@ __all__ = [
 
 # name: (module:class, what stands behind the colon of `name:...`, or nothing)
 POLICIES: dict[str, tuple[str, str]] = {
+    "default": ("jarvis.app.planner.guided:default_agent", ""),
     "random": ("jarvis.app.policies:RandomPolicy", ""),
     "noop": ("jarvis.app.policies:NoopPolicy", ""),
     "replay": ("jarvis.app.policies:ReplayPolicy", "FILE"),
@@ -55,6 +56,7 @@ POLICIES: dict[str, tuple[str, str]] = {
     "hf": ("vla.policy:hub_policy", "ORG/NAME"),
     "openai": ("vla.remote:OpenAIPolicy", "URL#MODEL"),
     "served": ("vla.serving:ServedPolicy", "URL"),
+    "guided": ("jarvis.app.planner.guided:guided", "FOLDER"),
     "planned": ("jarvis.app.planner:planned", "SPEC[@LLM]"),
 }
 

@@ -106,7 +106,7 @@ def test_the_shell_can_complete_names():
         (["play", "--task", "play", "--episodes", "0"], 2, "episodes"),
         (["play", "--task", "craft_dimond"], 2, "did you mean craft_diamond"),
         (["play", "--task", "play", "--env", "voxl"], 2, "unknown environment 'voxl'; did you mean voxel"),
-        (["play", "--task", "play", "--policy", "default"], 2, "this release plays random, noop, replay:FILE, human"),
+        (["play", "--task", "play", "--policy", "nobody"], 2, "this release plays default, random, noop, replay:FILE"),
         (["play", "--task", "play", "--policy", "replay:absent.jsonl"], 2, "absent.jsonl"),
         (["play", "--task", "play", "--set", "tsk=1"], 2, "unknown setting 'tsk'; did you mean task"),
         (["play", "--task", "play", "--set", "seed"], 2, "expected name=value"),
@@ -172,7 +172,7 @@ def test_typed_options_win_over_set_and_set_over_the_file(asked, tmp_path):
 
 def test_defaults_of_play(asked):
     assert cli.main(["play", "--task", "craft_diamond"]) == 0
-    assert asked == [runs.PlayConfig("craft_diamond")]
+    assert asked == [runs.PlayConfig("craft_diamond", policy="default")]
 
 
 def test_a_setting_has_its_option_s_type(capsys, asked):
@@ -201,7 +201,7 @@ def test_assignments_nest():
 def test_play_answers_with_json_alone_on_standard_output(tmp_path):
     out = tmp_path / "run"
     asked = ["--max-ticks", "3", "--episodes", "2", "--width", "64", "--height", "36", "--out", str(out), "--json"]
-    done = run_fresh("play", "--task", "play", "--seed", "4", *asked)
+    done = run_fresh("play", "--task", "play", "--policy", "random", "--seed", "4", *asked)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(line["seed"], line["ticks"]) for line in lines] == [(4, 3), (5, 3)]

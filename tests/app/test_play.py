@@ -301,7 +301,7 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(tmp_path, monkeypatch):
 
 def test_ctrl_c_finishes_the_files_and_exits_130(tmp_path):
     out = tmp_path / "run"
-    asked = ["--task", "play", "--width", "64", "--height", "36", "--out", str(out)]
+    asked = ["--task", "play", "--policy", "random", "--width", "64", "--height", "36", "--out", str(out)]
     process = subprocess.Popen(
         [sys.executable, "-m", "jarvis", "play", *asked], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

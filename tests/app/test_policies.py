@@ -27,9 +27,9 @@ def longest_run(values: list[bool]) -> int:
     return best
 
 
-@pytest.mark.parametrize("spec", ["default", "vpt:2x", "runs/checkpoint"])
+@pytest.mark.parametrize("spec", ["nobody", "vpt:2x", "runs/checkpoint"])
 def test_players_that_do_not_exist_are_refused_with_those_that_do(spec):
-    with pytest.raises(UnknownNameError, match=r"this release plays random, noop, replay:FILE, human"):
+    with pytest.raises(UnknownNameError, match=r"this release plays default, random, noop, replay:FILE, human"):
         load_policy(spec)
 
 

@@ -39,14 +39,14 @@ def play(
         ),
     ] = "voxel",
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--policy",
             metavar="SPEC",
-            help="Who plays: a folder, random, scripted, openai:URL#MODEL ...",
+            help="A folder, random, scripted, openai:URL#MODEL ...; else default, and random outside voxel worlds.",
             autocompletion=policy_names,
         ),
-    ] = "random",
+    ] = None,
     episodes: Annotated[int, typer.Option("--episodes", min=1, help="How many; each has the next seed.")] = 1,
     max_ticks: Annotated[
         int | None,
@@ -82,7 +82,7 @@ def play(
     asked = PlayConfig(
         task,
         env,
-        policy,
+        policy or ("default" if env == "voxel" else "random"),
         episodes,
         seed,
         max_ticks,

@@ -135,6 +135,8 @@ class Guide:
         step = next((step for step in steps if self._refused.get(step.item, 0) <= self._ticks), None)
         if step is None:
             want = self._deed()
+            if not self.planner.wants:
+                return leave(world) if world.screen.is_open else Directive("words", self.goal.text)
             if want is None or steps:
                 return leave(world) if world.screen.is_open else WAIT if not steps else DEFEND
             return self._perform(world, want)
