@@ -60,7 +60,8 @@ class LuantiEnv(MinecraftEnv):
             raise ValueError(f"view_range: {view_range}, expected 20 to 240")
         self._view_range, self._show_cursor = view_range, show_cursor
         self._folder = own_folder(Path(tempfile.gettempdir()))
-        config = config or RemoteConfig()
+        # New land takes 5 to 15 seconds of processor time, and a busy machine gives little of it.
+        config = config or RemoteConfig(reset_seconds=300, step_seconds=60)
         # The worker is our interpreter; from a checkout it finds this package as we do.
         config = replace(config, python_path=(*config.python_path, str(Path(__file__).resolve().parents[3])))
         super().__init__("gymnasium", config, task, width, height, render_mode)
