@@ -52,8 +52,11 @@ class Look(NamedTuple):
 class Lesson:
     """One world after another, in each of which a task is played."""
 
-    def __init__(self, tasks: Sequence[Task], seed: int, number: int, *, width: int, height: int) -> None:
-        """number: of this lesson among those that go on at once; each has its own worlds."""
+    def __init__(
+        self, tasks: Sequence[Task], seed: int, number: int, *, width: int, height: int, longest: int = LONGEST
+    ) -> None:
+        """number: of this lesson among those that go on at once, each with its own worlds. longest: ticks in one."""
+        self.longest = longest
         self.tasks, self.seed, self.number = list(tasks), seed, number
         self.env = VoxelEnv(width=width, height=height)
         self.teacher = Teacher(stream_seed(seed, "teacher", number) % 2**31)
@@ -110,7 +113,7 @@ class Lesson:
         observation, _, terminated, truncated, info = self.env.step(self._last)
         self._frame, self._look = observation.pov, None
         self._ticks += 1
-        if terminated or truncated or (self._ticks >= LONGEST and not self._exam):
+        if terminated or truncated or (self._ticks >= self.longest and not self._exam):
             episodes = self._results.setdefault(self._task.name, [0, 0, 0])
             episodes[0] += 1
             episodes[1] += bool(info["success"])
