@@ -253,8 +253,9 @@ def _about(step: Step, stage: Stage, held: Mapping[str, Mapping[str, Any]]) -> d
             settings[key] = None  # what it holds counts, and not what it is called
     known = {"kind": step.kind, "version": stage.version, "settings": settings}
     counts = {key: {part: told[part] for part in ("digests", "paths") if part in told} for key, told in inputs.items()}
+    fixed = {key: told["digests"] for key, told in inputs.items() if key != stage.grows}
     return {
-        "format_version": FORMAT_VERSION, "name": step.name, **known, "family": digest_of(known),
+        "format_version": FORMAT_VERSION, "name": step.name, **known, "family": digest_of(known | {"inputs": fixed}),
         "key": digest_of(known | {"inputs": counts}), "inputs": inputs, "asked": _asked(step.stage),
     }  # fmt: skip
 
@@ -313,7 +314,7 @@ def _put_away(folder: Path) -> Path:
 
 
 def _older(out: Path, step: Step, about: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
-    """The data of the same stage with the same settings and other inputs, newest first."""
+    """The data of the same stage, all alike but the input that grows, newest first."""
     found = []
     for path in (out / "stages").glob(f"{step.name}-*/about.json"):
         if path.parent != folder:

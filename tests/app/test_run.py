@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -352,6 +353,17 @@ def test_one_more_video_is_the_only_one_that_is_labelled(play, tiny, tmp_path):
     (play / "player-00.mp4").unlink()
     fewer = improve(read_plan("youtube", plan), tmp_path / "run", until="skills")
     assert fewer.facts["labels"]["clips"] == 3 and fewer.facts["labels"]["labelled in this run"] == 0
+
+
+def test_another_model_labels_everything_anew(play, tiny, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny, other)
+    (other / "config.json").write_text((other / "config.json").read_text() + " ")
+    for model, done in ((tiny, 3), (other, 3), (tiny, 3)):
+        changes = {"videos": str(play), "idm": str(model), "labels": {"engine": "inline"}}
+        outcome = improve(read_plan("youtube", changes), tmp_path / "run", until="labels")
+        assert outcome.facts["labels"]["labelled in this run"] == done
+    assert outcome.kept == ["labels"]
 
 
 def test_statistics_tell_what_happened_and_when(tmp_path):

@@ -124,6 +124,7 @@ class Cut(Stage):
     """Labelled play is cut into skills: jarvis segment."""
 
     inputs: ClassVar = {"play": PATH, "policy": SPEC}
+    grows: ClassVar = "play"
     made: ClassVar = tuple(f"dataset/{pattern}" for pattern in LABELS)
 
     play: str = ""  # a dataset; recordings become one by `do: import`

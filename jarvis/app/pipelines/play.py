@@ -218,6 +218,7 @@ class Label(Stage):
     """Videos become labelled clips by an inverse dynamics model: jarvis label."""
 
     inputs: ClassVar = {"videos": PATH, "idm": SPEC}
+    grows: ClassVar = "videos"
     made: ClassVar = LABELS
     free: ClassVar = ("engine", "workers", "address", "device", "deadline")
     refers: ClassVar = True

@@ -54,7 +54,7 @@ class Work:
     """Where and how a stage works."""
 
     folder: Path  # for what it makes
-    older: tuple[Path, ...] = ()  # such folders of the same stage with the same settings and other inputs, newest first
+    older: tuple[Path, ...] = ()  # such folders of the same stage that differ in the input that `grows`, newest first
     retry: bool = False  # also what was put aside before
     names: Mapping[str, str] = field(default_factory=dict)  # path of what an earlier stage made -> the stage's name
     say: Callable[[str], None] = lambda line: None
@@ -95,6 +95,9 @@ class Stage:
     inputs: ClassVar[Mapping[str, str]] = {}  # field -> PATH or SPEC
     optional: ClassVar[tuple[str, ...]] = ()  # inputs that need not be given
     made: ClassVar[tuple[str, ...]] = ("**/*",)  # patterns of the files that later stages see
+    grows: ClassVar[str] = (
+        ""  # the input whose earlier contents may serve: what was made of the same parts is taken over
+    )
     refers: ClassVar[bool] = False  # what it makes names the paths of its inputs
     free: ClassVar[tuple[str, ...]] = ("workers", "rows", "device", "connections")  # change the way, not the outcome
 
