@@ -172,8 +172,7 @@ def approach(me: ScriptedPlayer, cell: Cell) -> Keys | None:
         slope = 0 if abs(dy) < 1.5 else 1 if dy > 0 else -1
         return advance(me, axis, slope)
     if far < 1.0 and dy < 0:
-        x, y, z = me.cell()
-        return break_it(me, (x, y - 1, z))
+        return advance(me, round(float(me.p["yaw"]) / 90.0) % 4, -1)
     return go(me, yaw, min(30.0, max(-30.0, pitch)), far)
 
 

@@ -37,6 +37,7 @@ __all__ = ["Teacher"]
 
 Skill = Generator[tuple[str, ...], None, Any]
 VIEW = 52.0  # degrees to either side: what a picture shows
+BESIDE_FEET = 0.75  # metres to the side within which a lower block is underfoot
 NEAR = 5.0  # metres within which things are known though out of view
 BESIDE = (560.0, 180.0)  # pixels of a 640 x 360 picture, outside every panel
 STEADY = 6.0  # pixels from the middle of a slot at which a button is pressed
@@ -148,6 +149,10 @@ class Teacher(ScriptedPlayer):
                 far = self.reach_of(cell)
                 yaw, pitch = angles_to(*self.eye, cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5)
                 off = abs(wrap(yaw - float(self.p["yaw"])))
+                beside = math.hypot(cell[0] + 0.5 - self.position[0], cell[2] + 0.5 - self.position[2])
+                # NOTE: looking straight down nobody can tell where they face
+                if beside < BESIDE_FEET and cell[1] < self.position[1]:
+                    continue
                 if self.memory.refused.get(cell, 0) > tick or (off > VIEW and far > NEAR):
                     continue
                 # NOTE: what is under the crosshair stays it
