@@ -39,7 +39,8 @@
 #define PIXELS_AT 4096      /* bytes of header before them */
 #define NUM_CLOCKS 12
 #define PIECE_NS 1000000    /* the server looks up this often while it may run */
-#define LOOK_NS 30000       /* between two looks at the threads */
+#define LOOK_NS 30000       /* between two looks at the threads, at first */
+#define LONGEST_NS 2000000  /* and later */
 #define LOST_US 50000       /* a datagram that is not received for so long while all sleep never will be */
 
 struct header {             /* as jarvis/envs/luanti/link.py reads it */
@@ -308,8 +309,8 @@ static int all_sleep(void)
 /* Returns when every other thread sleeps and no datagram is underway, or at `until`. */
 static void settle(int64_t until)
 {
-    const struct timespec look = {0, LOOK_NS};
-    int64_t now = real_now_us(), awake = now;
+    const int64_t since = real_now_us();
+    int64_t now = since, awake = now;
     int asleep = 0;
     for (;;) {
         int sleeping = all_sleep();
@@ -324,6 +325,9 @@ static void settle(int64_t until)
             header->restless++;
             return;
         }
+        /* Looking costs time that the others need where processors are scarce: an eighth of the wait so far, at most. */
+        int64_t pause = (now - since) * 125;
+        struct timespec look = {0, pause < LOOK_NS ? LOOK_NS : pause > LONGEST_NS ? LONGEST_NS : pause};
         nanosleep(&look, NULL);
         now = real_now_us();
     }
