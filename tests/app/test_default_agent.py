@@ -41,7 +41,8 @@ def test_it_crafts_by_cursor(agent, task):
 
 
 def test_it_is_small_and_ships_whole():
-    assert {path.name for path in AGENT.iterdir()} >= {"config.json", "tokenizer.json", "card.md", "model.safetensors.index.json"}
+    there = {path.name for path in AGENT.iterdir()}
+    assert there >= {"config.json", "tokenizer.json", "card.md", "model.safetensors.index.json"}
     assert sum(path.stat().st_size for path in AGENT.iterdir()) < 60e6
 
 

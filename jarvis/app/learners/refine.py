@@ -2,7 +2,7 @@
 
     python -m jarvis.app.learners.refine collect --agent FOLDER --memory DIR --seconds 2400 --task 'rung_*' &
     python -m jarvis.app.learners.refine learn   --agent FOLDER --memory DIR --seconds 2300
-    python -m jarvis.app.learners.refine write   --agent FOLDER --memory DIR --out runs/refined
+    python -m jarvis.app.learners.refine write   --agent FOLDER --memory DIR --out runs/refined --share 0.5
 
 `collect` plays lessons as `jarvis train agent` does (DAgger, the pupil at first not at all, then in up to 70 % of the
 ticks) and keeps what the vision tower made of each picture, 69 KB; `learn` draws from these some 38 examples a second
@@ -210,15 +210,20 @@ def learn(agent: Path = Agent, memory: Path = MemoryDir, seconds: float = Second
 
 
 @app.command()
-def write(agent: Path = Agent, memory: Path = MemoryDir, out: Path = Out) -> None:
-    """Write the agent with what was learnt."""
+def write(agent: Path = Agent, memory: Path = MemoryDir, out: Path = Out, share: float = 0.5) -> None:
+    """Write the agent, its weights so far on the way from what they were to what was learnt.
+
+    Half-way keeps what the agent could do before (Wortsman et al. 2022, arXiv 2109.01903).
+    """
     import torch
     from safetensors.torch import load_file
 
     from vla.backbone import Backbone
 
     backbone = Backbone.load(agent)
-    backbone.model.load_state_dict(load_file(memory / WEIGHTS), strict=False)
+    with torch.no_grad():
+        for name, learnt in load_file(memory / WEIGHTS).items():
+            backbone.model.get_parameter(name).lerp_(learnt, share)
     backbone.save(out, dtype=torch.bfloat16, max_shard_size="16MB")
     typer.echo(str(out))
 
