@@ -11,7 +11,7 @@ BIN = $(VENV)/bin
 .PHONY: play test test-slow lint install install-dev
 
 play: install
-	$(BIN)/jarvis play --task craft_diamond
+	$(BIN)/jarvis play --task rung_wooden_pickaxe
 
 test: install-dev
 	$(BIN)/python -m jarvis.world.warm
