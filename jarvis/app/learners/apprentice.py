@@ -23,6 +23,7 @@ import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -102,14 +103,15 @@ class Apprenticeship:
 
 
 def _recipes() -> dict[str, Apprenticeship]:
-    steady = OptimizerConfig(rate=6e-4, warmup=300, betas=(0.9, 0.95), decay=0.02, clip=1.0)
+    steady = OptimizerConfig(rate=8e-4, warmup=300, betas=(0.9, 0.95), decay=0.02, clip=1.0)
     return {
         # two cores: to see that it works
         "tiny": Apprenticeship(width=224, height=112, seconds=600.0, workers=1, exam_seconds=30.0),
-        # an H100 with 16 cores: nine minutes
+        # an H100 or H200 with 16 cores: nine minutes
         "gpu": Apprenticeship(
-            model="agent", seconds=420.0, exam_seconds=60.0, workers=13, worlds=8, minimum=4000, memory_gb=45.0,
-            batch=768, optimizer=steady, precision="bf16", half=True, shard="15MB", log_every=50,
+            model="agent", seconds=505.0, workers=15, worlds=20, minimum=4000, memory_gb=60.0, pupil_after=0.08,
+            pupil_full=0.35, point_share=0.3, colours=0.2, temperature=0.6, refresh_seconds=12.0, batch=768,
+            optimizer=steady, precision="bf16", half=True, shard="15MB", log_every=50, save_seconds=150.0,
         ),
     }  # fmt: skip
 
@@ -493,7 +495,8 @@ def _results(found: Mapping[str, Sequence[int]], config: Apprenticeship) -> dict
 
 def _card(step: int, config: Apprenticeship, tasks: Sequence[Task], results: Mapping[str, Any] | None) -> str:
     """What a checkpoint is, for whoever finds it."""
-    names = [task.name for task in tasks]
+    counts = Counter(task.name for task in tasks)  # what is named twice is played twice as often
+    names = [name if count == 1 else f"{name} x {count}" for name, count in counts.items()]
     shown = ", ".join(names[:40]) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
     average = f"average of the weights by {config.average}" if config.average else "last weights"
     text = (
