@@ -330,7 +330,7 @@ def test_ctrl_c_finishes_the_files_and_exits_130(tmp_path):
     [
         ({"task": "craft_dimond"}, UnknownNameError, "did you mean craft_diamond"),
         ({"env": "voxels"}, UnknownNameError, "did you mean voxel"),
-        ({"policy": "default"}, UnknownNameError, "this release plays"),
+        ({"policy": "nobody"}, UnknownNameError, "this release plays"),
         ({"width": 1}, SettingsError, "width: 1, expected"),
         ({"env_options": {"fovv": 3}}, SettingsError, "fovv"),
     ],
