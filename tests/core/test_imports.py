@@ -26,6 +26,7 @@ def test_gymnasium_knows_the_environments_of_jarvis():
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.split() == [
         "jarvis/Crafter-v0",
+        "jarvis/Luanti-v0",
         "jarvis/MineRL-v0",
         "jarvis/MineStudio-v0",
         "jarvis/Voxel-v0",
