@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jarvis.envs.scripted.memory import Cell
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["AXES", "advance", "approach", "break_it", "gather_drops", "go", "look_at", "turn"]
+__all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "turn"]
 
 Keys = tuple[str, ...]
 AXES = ((0, 1), (-1, 0), (0, -1), (1, 0))  # (x, z) ahead at yaw 0, 90, 180 and 270
@@ -98,7 +98,7 @@ def advance(me: ScriptedPlayer, axis: int, slope: int) -> Keys | None:
     if abs(yaw) > 25.0:
         return me.afloat()
     keys = ["forward"]
-    if (slope == 1 and _walls(me, (ahead[0], y, ahead[1]))) or me.p["in_water"]:
+    if slope == 1 and _walls(me, (ahead[0], y, ahead[1])):
         keys.append("jump")
     if me.p["collided"]:  # it is caught on the side of the way
         aside = _aside(me, axis)
@@ -116,7 +116,7 @@ def _aside(me: ScriptedPlayer, axis: int) -> float:
     px, _, pz = me.position
     ox, oz = px - math.floor(px) - 0.5, pz - math.floor(pz) - 0.5
     dx, dz = AXES[axis]
-    return -oz * dx + ox * -dz if dx == 0 else oz * dx
+    return oz * dx - ox * dz
 
 
 def go(me: ScriptedPlayer, yaw: float, pitch: float = 12.0, far: float = 99.0) -> Keys | None:

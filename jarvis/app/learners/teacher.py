@@ -27,7 +27,9 @@ from jarvis.envs.scripted.digging import TOOL_IDS
 from jarvis.envs.scripted.fighting import hunt, prey
 from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.memory import Cell
-from jarvis.world.layout import MASK, get_block
+from jarvis.envs.scripted.screens import OUTSIDE
+from jarvis.world.inventory import HOTBAR
+from jarvis.world.layout import HEIGHT, MASK, get_block
 from jarvis.world.menus import LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.screens import PIXELS_PER_DEGREE
@@ -39,7 +41,6 @@ Skill = Generator[tuple[str, ...], None, Any]
 VIEW = 52.0  # degrees to either side: what a picture shows
 BESIDE_FEET = 0.75  # metres to the side within which a lower block is underfoot
 NEAR = 5.0  # metres within which things are known though out of view
-BESIDE = (560.0, 180.0)  # pixels of a 640 x 360 picture, outside every panel
 STEADY = 6.0  # pixels from the middle of a slot at which a button is pressed
 
 
@@ -79,7 +80,7 @@ class Teacher(ScriptedPlayer):
         """The guide says what to take in hand; only what two things are needed for is changed here."""
         if self.directive.kind == "do" and self.directive.args[0].how == "sow":
             return (yield from super().hold(item))
-        held = int(self.world.slots["item"][36 + int(self.p["selected"])])
+        held = int(self.world.slots["item"][HOTBAR + int(self.p["selected"])])
         return item == held or item in TOOL_IDS or item not in self.carried_ids or RULES.durability[item] > 0
 
     def press_hotbar(self, index: int) -> Skill:
@@ -122,13 +123,10 @@ class Teacher(ScriptedPlayer):
     def _know_station(self, name: str) -> None:
         x, y, z = self.cell()
         block = RULES.block(name)
-        near = np.argwhere(
-            np.stack([
-                [[self.grid.blocks[(x + dx) & MASK, (z + dz) & MASK, min(127, max(0, y + dy))] for dy in range(-4, 5)]
-                 for dz in range(-5, 6)] for dx in range(-5, 6)
-            ]) == block
-        )  # fmt: skip
-        self.memory.note([[x + a - 5, y + c - 4, z + b - 5, block] for a, b, c in near.tolist()], self.world.ticks)
+        aside, above = np.arange(-5, 6), np.clip(y + np.arange(-4, 5), 0, HEIGHT - 1)
+        around = self.grid.blocks[np.ix_((x + aside) & MASK, (z + aside) & MASK, above)]
+        near = np.argwhere(around == block).tolist()
+        self.memory.note([[x + a - 5, y + c - 4, z + b - 5, block] for a, b, c in near], self.world.ticks)
 
     # looking for things
 
@@ -259,9 +257,9 @@ def _swap(world: World, directive: Directive) -> Action:
 
 def _drop(world: World, directive: Directive) -> Action:
     screen = world.screen
-    if math.dist((screen.cursor_x, screen.cursor_y), BESIDE) < 40.0:
+    if math.dist((screen.cursor_x, screen.cursor_y), OUTSIDE) < 40.0:
         return _action(("attack",))
-    return _towards(world, *BESIDE)
+    return _towards(world, *OUTSIDE)
 
 
 _ON_SCREEN: dict[str, Callable[[World, Directive], Action]] = {

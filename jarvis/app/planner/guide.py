@@ -25,6 +25,7 @@ from jarvis.envs.scripted.digging import TOOL_IDS, best_tool
 from jarvis.envs.scripted.fighting import FOODS
 from jarvis.envs.scripted.goals import HOES, Want
 from jarvis.envs.scripted.planner import GROUPS, Step, gathered_from, plan, recipe_for
+from jarvis.envs.scripted.player import DEEP
 from jarvis.envs.scripted.seeking import DEPTHS
 from jarvis.world.describe import location_stats, near_blocks
 from jarvis.world.inventory import HOTBAR
@@ -40,7 +41,6 @@ REACH = 4.0  # metres to a table or furnace that can be used
 LOOK_EVERY, LOOK = 400, 50  # ticks: of a search without success, the first of every so many are for looking about
 DANGER = 60  # ticks after a blow in which no screen is opened
 PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
-DEEP = ("iron_ore", "gold_ore", "diamond", "redstone", "lapis_lazuli")
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
 SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
