@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -48,7 +49,8 @@ def put(world, slot: int, item: str, count: int = 1) -> None:
 
 @pytest.mark.parametrize(
     "task",
-    ["rung_planks", "rung_stick", "rung_crafting_table", "rung_wooden_pickaxe", "rung_furnace", "craft_torch",
+    ["rung_log", "rung_planks", "rung_stick", "rung_crafting_table", "rung_wooden_pickaxe", "rung_cobblestone",
+     "rung_furnace", "craft_torch",
      "craft_white_bed", "craft_bread", "smelt_iron_ingot", "place_torch", "eat_bread", "use_throw_snowballs",
      "use_plant_seeds"],
 )  # fmt: skip
@@ -152,6 +154,54 @@ class TestGuide:
         env.world.player["pitch"] = 60.0
         env.world.tick(Action.noop().buttons, (0.0, 0.0))
         assert Guide(get("mine_coal_ore").goal).look(env.world).text == "select hotbar 4"
+
+    def test_what_is_under_the_crosshair_is_to_be_dug(self) -> None:
+        env = started(StartState(nearby={"oak_log": 4}, nearby_radius=3))
+        guide, teacher = Guide(get("mine_oak_log").goal), Teacher(0)
+        action, texts = None, set()
+        for _ in range(60):
+            directive = guide.look(env.world, action)
+            action = teacher.show(env.world, directive)
+            texts.add(directive.text)
+            if directive.text == "mine oak log, dig":
+                assert action.pressed == ("attack",)
+                assert not action.camera.any()
+            env.step(action)
+        assert {"mine oak log, look around", "mine oak log, dig"} <= texts
+
+    def test_stone_is_underfoot(self) -> None:
+        """Nobody looks about for it: straight down, and what is dug falls along."""
+        env = started(StartState(inventory={"wooden_pickaxe": 1}))
+        guide, teacher, action = Guide(get("rung_cobblestone").goal), Teacher(0), None
+        (x, _, z), high = (math.floor(env.world.player[0][axis]) for axis in "xyz"), env.world.player[0]["y"]
+        for _ in range(300):
+            directive = guide.look(env.world, action)
+            assert directive.kind == "hold" or directive.text == "mine stone, dig down"
+            env.step(action := teacher.show(env.world, directive))
+        player = env.world.player[0]
+        assert (math.floor(player["x"]), math.floor(player["z"])) == (x, z)
+        assert player["y"] < high - 4
+
+    def test_wood_is_taken_along_before_the_first_stone(self) -> None:
+        def told(planks: int) -> str:
+            carried = {"wooden_pickaxe": 1, "crafting_table": 1, "oak_planks": planks, "stick": 8}
+            return Guide(get("craft_diamond").goal).look(started(StartState(inventory=carried)).world).text
+
+        assert told(8).startswith("mine log")
+        assert told(24).startswith("mine stone") or told(24).startswith("select")
+
+    def test_a_table_that_cannot_be_opened_is_as_if_there_were_none(self) -> None:
+        env = started(
+            StartState(
+                inventory={"crafting_table": 1, "oak_planks": 3, "stick": 2},
+                nearby={"crafting_table": 1},
+                nearby_radius=2,
+            )
+        )
+        guide = Guide(get("rung_wooden_pickaxe").goal)
+        texts = [guide.look(env.world, Action.noop()).text for _ in range(120)]
+        assert texts[0] == "open the crafting table"
+        assert "place the crafting table" in texts or texts[-1].startswith("select")
 
 
 def test_a_lesson_is_the_same_each_time() -> None:

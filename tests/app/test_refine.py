@@ -18,7 +18,7 @@ def test_an_agent_is_refined(tmp_path):
     tiny("qwen3_vl").with_agent(width=224, height=112).save(agent)
     for command in (
         ["collect", "--seconds", "25", "--task", "rung_stick"],
-        ["learn", "--seconds", "6"],
+        ["learn", "--seconds", "6", "--after", "60"],
         ["write", "--out", str(out)],
     ):
         done = CliRunner().invoke(app, [*command, "--agent", str(agent), "--memory", str(memory)])

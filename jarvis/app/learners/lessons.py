@@ -36,6 +36,7 @@ TRIES = 20  # worlds for one task
 LONGEST = 6000  # ticks of one episode
 RESTART = 12  # ticks of a pupil's play after which the teacher looks at everything anew
 RARE = 0.15  # of ticks that say to wait, and of those in which the teacher does nothing, so many are kept
+SAME = 0.4  # of those whose lesson is that of the tick before
 
 
 class Look(NamedTuple):
@@ -91,9 +92,12 @@ class Lesson:
             directive = self.guide.look(world, self._last)
             # NOTE: in an exam the teacher would only cost time
             shown = Action.noop() if self._exam else self.teacher.show(world, directive)
-            shown = Action.from_env(self._codec.decode(self._codec.encode(shown))[0])
+            spelled = self._codec.encode(shown)
+            shown = Action.from_env(self._codec.decode(spelled)[0])
             idle = directive.kind == "wait" or not (shown.pressed or shown.camera.any())
-            keep = not self._exam and (not idle or bool(self._random.random() < RARE))
+            often = RARE if idle else SAME if (directive.text, spelled) == self._before else 1.0
+            keep = not self._exam and bool(self._random.random() < often)
+            self._before = (directive.text, spelled)
             point = None if self._exam else self._point(directive)
             self._look = Look(self._frame, directive.text, shown, point, keep, directive.kind)
         return self._look
@@ -147,6 +151,7 @@ class Lesson:
         self.teacher.bind(self.env.world)
         self._last: Action | None = None
         self._ticks, self._look = 0, None
+        self._before: tuple[str, Sequence[int]] = ("", ())
 
     def _point(self, directive: object) -> tuple[int, int] | None:
         """Where the teacher's target is in the picture."""

@@ -21,6 +21,7 @@ import numpy as np
 import typer
 
 KINDS = ("gather", "kill", "click")  # of directives; all others count as one more
+SHARES = (0.55, 0.1, 0.2, 0.15)  # of what is drawn
 WIDTH = 96  # ids of an example, at most
 CAPACITY = 60_000  # lessons
 WORLDS = 4
@@ -28,7 +29,7 @@ LONGEST = 500  # ticks of an episode
 PUPIL_MOST, PUPIL_SECONDS = 0.7, 400.0
 STRETCH = (10, 41)  # ticks for which the same one plays
 TEMPERATURE = 0.5
-RATE, WARMUP, BATCH, BALANCE, DECAY = 3e-4, 50, 48, 0.7, 0.998
+RATE, WARMUP, BATCH, DECAY = 3e-4, 50, 48, 0.998
 SAVE_EVERY = 45.0  # seconds
 WEIGHTS = "weights.safetensors"
 
@@ -71,10 +72,9 @@ class _Memory:
         self.added[0] += 1
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """Numbers of lessons: a kind by its count to the power of BALANCE, then evenly."""
+        """Numbers of lessons: a kind by its share, then evenly."""
         kinds = np.asarray(self.kinds[: min(int(self.added[0]), CAPACITY)])
-        sizes = np.bincount(kinds, minlength=len(KINDS) + 1)
-        weights = np.where(sizes, sizes**BALANCE, 0.0)
+        weights = np.where(np.bincount(kinds, minlength=len(SHARES)), SHARES, 0.0)
         drawn = random.multinomial(count, weights / weights.sum())
         return np.concatenate([random.choice(np.flatnonzero(kinds == k), n) for k, n in enumerate(drawn) if n])
 
@@ -130,32 +130,43 @@ def collect(
             loaded = weights.stat().st_mtime
             backbone.model.load_state_dict(load_file(weights), strict=False)
         looks = [lesson.look() for lesson in lessons]
-        with torch.inference_mode():
-            stack = backbone.see_stack(torch.from_numpy(np.stack([look.frame for look in looks])))
         for row in range(WORLDS):
             if left[row] == 0:
                 left[row] = int(random.integers(*STRETCH))
                 pupil[row] = bool(loaded and random.random() < min(PUPIL_MOST, passed / PUPIL_SECONDS))
             left[row] -= 1
-        rows = [row for row in range(WORLDS) if pupil[row]]
+        # NOTE: looking is what takes long; where nothing is to be learnt the teacher goes on
+        shown = [row for row in range(WORLDS) if looks[row].keep]
+        stack = None
+        if shown:
+            with torch.inference_mode():
+                stack = backbone.see_stack(torch.from_numpy(np.stack([looks[row].frame for row in shown])))
+        rows = [row for row in shown if pupil[row]]
         played: dict[int, Action] = {}
         if rows:
             turns = [style.render([style.first(looks[row].text)], tokenizer, [grid], reply=True) for row in rows]
-            some = Stack(stack.tokens[rows], tuple(layer[rows] for layer in stack.deep), stack.grid)
+            places = [shown.index(row) for row in rows]
+            some = Stack(stack.tokens[places], tuple(layer[places] for layer in stack.deep), stack.grid)
             speaker.forget()
             replies = speaker.speak(turns, some, [randoms[row] for row in rows], TEMPERATURE, [said[r] for r in rows])
             for row, reply in zip(rows, replies, strict=True):
                 said[row], played[row] = reply, Action.from_env(codec.decode(reply)[0])
-        for row, (lesson, look) in enumerate(zip(lessons, looks, strict=True)):
-            if look.keep:
-                reply = style.reply(codec.encode(look.shown.to_env()))
-                layers = [stack.tokens[row].numpy(), *(layer[row].numpy() for layer in stack.deep)]
-                kept.add(layers, style.render([style.first(look.text), reply], tokenizer, [grid]), look.kind)
+        for place, row in enumerate(shown):
+            look = looks[row]
+            reply = style.reply(codec.encode(look.shown.to_env()))
+            layers = [stack.tokens[place].numpy(), *(layer[place].numpy() for layer in stack.deep)]
+            kept.add(layers, style.render([style.first(look.text), reply], tokenizer, [grid]), look.kind)
+        for row, lesson in enumerate(lessons):
             lesson.step(played.get(row))
 
 
 @app.command()
-def learn(agent: Path = Agent, memory: Path = MemoryDir, seconds: float = Seconds) -> None:
+def learn(
+    agent: Path = Agent,
+    memory: Path = MemoryDir,
+    seconds: float = Seconds,
+    after: int = typer.Option(2000, "--after", help="Lessons to wait for."),
+) -> None:
     """Learn from what is kept, all but the vision tower."""
     import torch
     from safetensors.torch import save_file
@@ -176,7 +187,7 @@ def learn(agent: Path = Agent, memory: Path = MemoryDir, seconds: float = Second
         save_file(dict(zip(learnt, average, strict=True)), temporary)
         os.replace(temporary, memory / WEIGHTS)
 
-    while kept.added[0] < 10 * BATCH:
+    while kept.added[0] < after:
         time.sleep(1.0)
     begun = time.monotonic()
     while (share := (time.monotonic() - begun) / seconds) < 1.0:

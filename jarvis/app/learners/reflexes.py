@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jarvis.envs.scripted.memory import Cell
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "turn"]
+__all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "sink", "turn"]
 
 Keys = tuple[str, ...]
 AXES = ((0, 1), (-1, 0), (0, -1), (1, 0))  # (x, z) ahead at yaw 0, 90, 180 and 270
@@ -32,6 +32,8 @@ TURN = 7.24  # degrees a tick when looking about
 FREE, WATER, LAVA = 0, 2, 3  # of paths.cell_class
 DROPS = 6.0  # metres within which things that lie about are fetched
 DEEP = 4  # metres that nobody jumps down
+FALL = 8  # metres that a shaft may open below
+STEEP = 85.0  # degrees below the horizon at which what is underfoot is dug
 
 
 def look_at(me: ScriptedPlayer, yaw: float, pitch: float) -> tuple[float, float]:
@@ -104,6 +106,36 @@ def advance(me: ScriptedPlayer, axis: int, slope: int) -> Keys | None:
         aside = _aside(me, axis)
         if abs(aside) > 0.15:
             keys.append("left" if aside > 0 else "right")
+    return tuple(keys)
+
+
+def sink(me: ScriptedPlayer) -> Keys | None:
+    """Straight down, digging what is underfoot. None: lava, a deep hole, water, or what cannot be dug."""
+    x, y, z = me.cell()
+    kinds = [cell_class(me.grid, x, y - k, z) for k in range(1, FALL + 2)]
+    under = kinds[0]
+    first = next((kind for kind in kinds[under in (1, 4) :] if kind != FREE), FREE)
+    if me.p["in_water"] or first in (FREE, WATER, LAVA):
+        return None
+    if under in (1, 4):
+        cell = (x, y - 1, z)
+        if me.digging_price[get_block(me.grid, *cell)] >= 1e8 or me.opens_danger(cell):
+            return None
+        steep = float(me.p["pitch"])
+        if steep < STEEP:
+            me.mouse = (min(MAX_TURN, 90.0 - steep), 0.0)
+            return ()
+        me.mouse = (0.0, 0.0)
+        return ("attack",)
+    # NOTE: what holds the player is beside the hole; over its middle they fall
+    px, _, pz = me.position
+    yaw, dx, dz = math.radians(float(me.p["yaw"])), x + 0.5 - px, z + 0.5 - pz
+    ahead, right = dz * math.cos(yaw) - dx * math.sin(yaw), -dx * math.cos(yaw) - dz * math.sin(yaw)
+    keys = []
+    if abs(ahead) > 0.1:
+        keys.append("forward" if ahead > 0 else "back")
+    if abs(right) > 0.1:
+        keys.append("right" if right > 0 else "left")
     return tuple(keys)
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from jarvis.app.learners.reflexes import MAX_TURN, advance, approach, gather_drops, go, turn
+from jarvis.app.learners.reflexes import MAX_TURN, advance, approach, gather_drops, go, sink, turn
+from jarvis.app.planner.guide import UNDERFOOT
 from jarvis.app.planner.slots import Directive
 from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
 from jarvis.envs.scripted import Habits, ScriptedPlayer
@@ -163,8 +164,16 @@ class Teacher(ScriptedPlayer):
         return None if best is None else best[1]
 
     def _gather(self, item: str, blocks: tuple[str, ...]) -> Skill:
-        """One tick of it: what lies about first, then the block in view, then the search for one."""
+        """One tick of it: what is under the crosshair, what lies about, the block in view, the search for one."""
         self.memory.watch(blocks)
+        hit = self.world.pointed
+        if self._phase == "dig" and hit is not None and not self.opens_danger((hit.x, hit.y, hit.z)):
+            self.mouse = (0.0, 0.0)
+            yield ("attack", *self.afloat())
+            return True
+        if UNDERFOOT in blocks:
+            yield self._search()
+            return True
         keys, cell = gather_drops(self), self._seen(blocks)
         if keys is None and cell is not None:
             keys = approach(self, cell)
@@ -201,7 +210,9 @@ class Teacher(ScriptedPlayer):
         axis = round(yaw / 90.0) % 4
         keys: tuple[str, ...] | None = None
         if phase == "dig down":
-            keys = advance(self, axis, -1)
+            keys = sink(self)
+            if keys is None:
+                keys = advance(self, axis, -1)
         elif phase == "tunnel":
             keys = advance(self, axis, 0)
         elif phase == "climb":

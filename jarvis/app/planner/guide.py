@@ -41,10 +41,14 @@ REACH = 4.0  # metres to a table or furnace that can be used
 LOOK_EVERY, LOOK = 400, 50  # ticks: of a search without success, the first of every so many are for looking about
 DANGER = 60  # ticks after a blow in which no screen is opened
 PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
+HOPE = 100  # ticks in which a table or furnace can be opened, or it is as if there were none
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
 SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
-KIT = (("stone_pickaxe", 2), ("crafting_table", 1), ("#planks", 8), ("stick", 4))
+UNDERFOOT = "stone"  # a block that need not be looked for
+SPARE = ("stone_pickaxe", 1)  # to have with one down there, as long as it can be made
+KIT = (("stone_pickaxe", 2), ("crafting_table", 1), ("#planks", 8), ("stick", 8))
+WOOD = 28  # planks' worth to carry before the first stone: there are no trees down there
 SWORDS = ("diamond_sword", "iron_sword", "stone_sword", "wooden_sword", "iron_axe", "stone_axe", "wooden_axe")
 IN_HAND = ("place", "eat", "drink", "pour", "throw")
 DEFEND = Directive("defend", "defend yourself")
@@ -66,6 +70,9 @@ class Guide:
         self._ticks = 0
         self._job: tuple[Step, int, int] | None = None  # to craft or smelt, how many are to be carried, until when
         self._refused: dict[str, int] = {}  # item -> until when it is not tried again
+        self._asked = 0  # ticks to open a table or furnace
+        self._spare = 0  # of these carried in the tick before
+        self._shunned: dict[str, int] = {}  # table or furnace -> until when those near by are left alone
         self._searching: tuple[str, int, int] = ("", 0, 0)  # text, since when, how much was carried then
         self._hp, self._hurt = 0.0, -1000
 
@@ -114,16 +121,24 @@ class Guide:
     def _packed(self, world: World, inventory: Mapping[str, int], stations: Sequence[str]) -> list[Step]:
         """The steps to the goal; before the first that leads down to ores, those to what is needed down there."""
         steps = self.planner.steps(inventory, stations)
-        if self._ready or not any(step.kind == "mine" and step.item in DEEP for step in steps):
+        if self._ready and steps and not carried_of(SPARE[0], inventory):
+            spare = plan([SPARE], inventory, stations)
+            return steps if any(step.kind != "craft" for step in spare) else spare
+        if self._ready or len(steps) < 2 or not any(step.kind == "mine" and step.item in DEEP for step in steps):
             return steps
         if steps[0].item in DEEP and all(carried_of(item, inventory) >= count for item, count in KIT):
             self._ready = True
         elif world.player[0]["y"] > DEEP_BELOW and (goals := self.planner.goals(inventory)):
-            return plan([*KIT, *goals], inventory, stations)
+            packed = plan([*KIT, *goals], inventory, stations)
+            first, missing = packed[0], WOOD - _wood(inventory)
+            if missing > 0 and first.kind == "mine" and UNDERFOOT in gathered_from(first.item)[0]:
+                return plan([("#planks", carried_of("#planks", inventory) + missing)], inventory, stations)
+            return packed
         return steps
 
     def _stations(self, world: World) -> list[str]:
-        return list(near_blocks(world, {"crafting_table": REACH, "furnace": REACH}))
+        near = near_blocks(world, {"crafting_table": REACH, "furnace": REACH})
+        return [name for name in near if self._shunned.get(name, 0) <= self._ticks]
 
     def _work(self, world: World) -> Directive:
         if self._job is not None:
@@ -192,11 +207,18 @@ class Guide:
     def _at(self, world: World, station: str) -> Directive | None:
         """To the open screen of a table or furnace: None once it is there."""
         if world.screen.kind == station:
+            self._asked = 0
             return None
-        words = station.replace("_", " ")
+        words, carried = station.replace("_", " "), _carried(world)[station]
+        if carried < self._spare:  # this one stands where it can be opened
+            self._shunned.pop(station, None)
+        self._spare = carried
         if station in self._stations(world):
+            self._asked += not world.screen.is_open
+            if self._asked > HOPE:  # it stands behind something
+                self._asked, self._shunned[station] = 0, self._ticks + PATIENCE
             return leave(world) if world.screen.is_open else Directive("use", f"open the {words}", (station,))
-        if not _carried(world).get(station):
+        if not carried:
             self._job = None
             return WAIT
         return self._hold(world, {RULES.item(station)}) or Directive("place", f"place the {words}", (station,))
@@ -270,7 +292,14 @@ class Guide:
         if world.screen.is_open:
             return leave(world)
         name = item.lstrip("#").rstrip("s") if item.startswith("#") else blocks[0].replace("_", " ")
-        return Directive("gather", f"mine {name}{self._phase(world, item, f'mine {name}', carried)}", (item, blocks))
+        if UNDERFOOT in blocks:
+            level = DEPTHS["diamond"][2]
+            phase = ", dig down" if world.player[0]["y"] > level + SLACK else ", tunnel"
+        else:
+            phase = self._phase(world, item, f"mine {name}", carried)
+            if _pointed(world) in blocks:
+                phase = ", dig"
+        return Directive("gather", f"mine {name}{phase}", (item, blocks))
 
     def _kill(self, world: World, mob: str, item: str = "") -> Directive:
         if (hold := self._weapon(world)) is not None:
@@ -284,8 +313,7 @@ class Guide:
     def _phase(self, world: World, item: str, text: str, carried: int) -> str:
         """How to search: by the height, and by how long nothing has come of it."""
         if self._searching[0] != text or carried != self._searching[2]:
-            begun = self._ticks if self._searching[0] != text else self._ticks - LOOK
-            self._searching = (text, begun, carried)
+            self._searching = (text, self._ticks, carried)  # where one was, another is often near
         y = float(world.player[0]["y"])
         if (self._ticks - self._searching[1]) % LOOK_EVERY < LOOK:
             return ", look around"
@@ -340,6 +368,18 @@ def _carried(world: World) -> Counter[str]:
             if item:
                 carried[RULES.items[item]] += count
     return carried
+
+
+def _wood(inventory: Mapping[str, int]) -> int:
+    """All wood that is carried, in planks."""
+    parts = {"#logs": 4.0, "#planks": 1.0, "stick": 0.5, "crafting_table": 4.0}
+    return int(sum(worth * carried_of(item, inventory) for item, worth in parts.items()))
+
+
+def _pointed(world: World) -> str:
+    """The block under the crosshair within reach, "" for none."""
+    hit = world.pointed
+    return "" if hit is None else RULES.blocks[get_block(world.grid, hit.x, hit.y, hit.z)]
 
 
 def _select(index: int) -> Directive:
