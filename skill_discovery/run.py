@@ -42,8 +42,10 @@ from skill_discovery.thresholds import Threshold, by_length, by_validation, pred
 
 __all__ = ["SegmentConfig", "SegmentReport", "segment_folder"]
 
-# Learnt from 37 minutes of scripted play in the voxel world; what it is worth: docs/EXPERIMENTS.md.
+# Learnt from scripted play in the voxel world, with what its log says, and without; what they are worth:
+# docs/EXPERIMENTS.md.
 SHIPPED = Path(__file__).parent / "data" / "learned.json"
+SHIPPED_FOR_VIDEO = SHIPPED.with_name("learned_without_events.json")
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class SegmentConfig:
     criterion: str = "action-cpd"  # one of skill_discovery.criteria.CRITERIA
     policy: str | None = None  # the action predictor: a checkpoint folder or vpt:MODEL[:WEIGHTS]; some need none
     # a number; "length": the segments' mean length; "validation": best F1 against the clips' own truth; a file; or
-    # "shipped": the one in skill_discovery/data, for `learned` and without a predictor
+    # "shipped": one of the two in skill_discovery/data, for `learned` and without a predictor: for play with events,
+    # or for play most of whose clips have none, as labelled video
     threshold: str = "length"
     mean_ticks: float = 100.0  # of the segments, for "length": five seconds
     options: dict[str, Any] = field(default_factory=dict)  # of the criterion
@@ -216,7 +219,10 @@ def _threshold(config: SegmentConfig, evidences: Sequence[Evidence], clips: dict
     try:
         value = float(config.threshold)
     except ValueError:
-        path = SHIPPED if config.threshold == "shipped" else Path(config.threshold)
+        path = Path(config.threshold)
+        if config.threshold == "shipped":
+            logged = sum(bool(evidence.events) for evidence in evidences)
+            path = SHIPPED if 2 * logged >= len(evidences) else SHIPPED_FOR_VIDEO
         loaded = Threshold.load(path)
         if loaded.criterion != name:
             raise FormatError(f"{path}: is for criterion {loaded.criterion}, not {name}") from None

@@ -131,8 +131,21 @@ def test_the_shipped_weights_need_no_predictor(folder):
     report = segment_folder(folder, SegmentConfig(criterion="learned", threshold="shipped"))
     assert report.clips == 3
     assert report.threshold.predictor is None
+    assert report.threshold.options["events"]
     with pytest.raises(FormatError, match="is for criterion learned, not sbd"):
         segment_folder(folder, SegmentConfig(criterion="sbd", threshold="shipped"))
+
+
+def test_play_without_a_log_has_shipped_weights_of_its_own(folder):
+    """As labelled video is: weights that count on events find next to nothing there."""
+    for clip in folder.glob("*.jsonl"):
+        lines = [json.loads(line) for line in clip.read_text().splitlines()]
+        clip.write_text("".join(json.dumps(line | {"stats": {}}) + "\n" for line in lines))
+    for truth in folder.glob("*.truth.jsonl"):
+        truth.unlink()
+    assert not any(clip.events for clip in find_clips(folder)[0])
+    report = segment_folder(folder, SegmentConfig(criterion="learned", threshold="shipped"))
+    assert not report.threshold.options["events"]
 
 
 def test_unknown_criteria_are_refused_before_any_work(folder):

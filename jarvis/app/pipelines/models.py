@@ -123,6 +123,7 @@ class TrainFoundation(Stage):
 class Cut(Stage):
     """Labelled play is cut into skills: jarvis segment."""
 
+    version: ClassVar = 2  # the weights that ship for play without events
     inputs: ClassVar = {"play": PATH, "policy": SPEC}
     grows: ClassVar = "play"
     made: ClassVar = tuple(f"dataset/{pattern}" for pattern in LABELS)
