@@ -176,7 +176,7 @@ class TestGuide:
         (x, _, z), high = (math.floor(env.world.player[0][axis]) for axis in "xyz"), env.world.player[0]["y"]
         for _ in range(300):
             directive = guide.look(env.world, action)
-            assert directive.kind == "hold" or directive.text == "mine stone, dig down"
+            assert directive.kind == "hold" or directive.text == "mine stone, straight down"
             env.step(action := teacher.show(env.world, directive))
         player = env.world.player[0]
         assert (math.floor(player["x"]), math.floor(player["z"])) == (x, z)

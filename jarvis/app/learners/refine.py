@@ -21,7 +21,7 @@ import numpy as np
 import typer
 
 KINDS = ("gather", "kill", "click")  # of directives; all others count as one more
-SHARES = (0.55, 0.1, 0.2, 0.15)  # of what is drawn
+SHARES = (0.7, 0.05, 0.15, 0.1)  # of what is drawn
 WIDTH = 96  # ids of an example, at most
 CAPACITY = 60_000  # lessons
 WORLDS = 4
@@ -29,7 +29,7 @@ LONGEST = 500  # ticks of an episode
 PUPIL_MOST, PUPIL_SECONDS = 0.7, 400.0
 STRETCH = (10, 41)  # ticks for which the same one plays
 TEMPERATURE = 0.5
-RATE, WARMUP, BATCH, DECAY = 3e-4, 50, 48, 0.998
+RATE, WARMUP, BATCH, DECAY = 3e-4, 50, 48, 0.995
 SAVE_EVERY = 45.0  # seconds
 WEIGHTS = "weights.safetensors"
 

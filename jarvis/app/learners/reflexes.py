@@ -117,15 +117,14 @@ def sink(me: ScriptedPlayer) -> Keys | None:
     first = next((kind for kind in kinds[under in (1, 4) :] if kind != FREE), FREE)
     if me.p["in_water"] or first in (FREE, WATER, LAVA):
         return None
+    cell = (x, y - 1, z)
+    if under in (1, 4) and (me.digging_price[get_block(me.grid, *cell)] >= 1e8 or me.opens_danger(cell)):
+        return None
+    me.mouse = (0.0, 0.0)
+    if me.p["pitch"] < STEEP:
+        me.mouse = (min(MAX_TURN, 90.0 - float(me.p["pitch"])), 0.0)
+        return ()
     if under in (1, 4):
-        cell = (x, y - 1, z)
-        if me.digging_price[get_block(me.grid, *cell)] >= 1e8 or me.opens_danger(cell):
-            return None
-        steep = float(me.p["pitch"])
-        if steep < STEEP:
-            me.mouse = (min(MAX_TURN, 90.0 - steep), 0.0)
-            return ()
-        me.mouse = (0.0, 0.0)
         return ("attack",)
     # NOTE: what holds the player is beside the hole; over its middle they fall
     px, _, pz = me.position

@@ -209,7 +209,7 @@ class Teacher(ScriptedPlayer):
         phase, yaw = self._phase, float(self.p["yaw"])
         axis = round(yaw / 90.0) % 4
         keys: tuple[str, ...] | None = None
-        if phase == "dig down":
+        if phase == "straight down":
             keys = sink(self)
             if keys is None:
                 keys = advance(self, axis, -1)

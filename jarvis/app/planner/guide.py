@@ -294,7 +294,7 @@ class Guide:
         name = item.lstrip("#").rstrip("s") if item.startswith("#") else blocks[0].replace("_", " ")
         if UNDERFOOT in blocks:
             level = DEPTHS["diamond"][2]
-            phase = ", dig down" if world.player[0]["y"] > level + SLACK else ", tunnel"
+            phase = ", straight down" if world.player[0]["y"] > level + SLACK else ", tunnel"
         else:
             phase = self._phase(world, item, f"mine {name}", carried)
             if _pointed(world) in blocks:
@@ -320,7 +320,7 @@ class Guide:
         if item in DEPTHS:
             level = DEPTHS[item][2]
             self._level = y <= level + (SLACK if self._level else 0.5)  # once there, a step up changes nothing
-            return ", climb" if y < level - 3 else ", tunnel" if self._level else ", dig down"
+            return ", climb" if y < level - 3 else ", tunnel" if self._level else ", straight down"
         return ", climb" if y < SEA_LEVEL and location_stats(world)["sky_light_level"] < DARK else ""
 
     def _perform(self, world: World, want: Want) -> Directive:
