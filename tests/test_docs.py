@@ -42,6 +42,15 @@ def test_what_a_page_names_exists(page):
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE)) <= targets
 
 
+def test_tests_that_a_page_names_are_there():
+    named = re.findall(r"`(tests/[\w/]+\.py)::(?:(\w+)::)?(\w+)`", (ROOT / "docs/RELIABILITY.md").read_text())
+    assert len(named) > 24
+    for file, group, name in named:
+        text = (ROOT / file).read_text()
+        assert f"def {name}(" in text, f"{file}: no {name}"
+        assert not group or f"class {group}:" in text, f"{file}: no {group}"
+
+
 def test_a_page_that_lies_is_found():
     assert options_of(["play"]) >= {"--task", "--seed"}
     with pytest.raises(KeyError):
