@@ -51,6 +51,13 @@ def test_tests_that_a_page_names_are_there():
         assert not group or f"class {group}:" in text, f"{file}: no {group}"
 
 
+def test_what_is_reckoned_follows_from_the_rates():
+    rows = re.findall(r"^\| [^|]+ \| ([\d.,]+) \| ([\d,]+) \|", (ROOT / "docs/SCALE.md").read_text(), re.MULTILINE)
+    assert len(rows) == 8
+    for rate, hours in rows:
+        assert int(hours.replace(",", "")) == round(10_000 * 20 / float(rate.replace(",", "")))
+
+
 def test_a_page_that_lies_is_found():
     assert options_of(["play"]) >= {"--task", "--seed"}
     with pytest.raises(KeyError):
