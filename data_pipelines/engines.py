@@ -16,6 +16,7 @@ after a death nobody knows how far an item came, so work looks first and doing i
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections import deque
@@ -40,6 +41,7 @@ __all__ = [
     "ProcessEngine",
     "Worker",
     "die_with_parent",
+    "engine_of",
     "loss",
     "make_engine",
 ]
@@ -50,6 +52,7 @@ ENGINES = {
     "ray": "data_pipelines.ray_engine:RayEngine",
 }
 ATTEMPTS = 2
+IDLE_SECONDS = 1.0
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -68,8 +71,18 @@ class Outcome(Generic[Item, Value]):
 class Engine(Protocol):
     """with make_engine(name) as engine: for outcome in engine.map(work, items): ..."""
 
-    def map(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
-        """Every item once, in the order in which they end. Items are taken when a worker is free."""
+    def map(
+        self,
+        work: Callable[[Item], Value],
+        items: Iterable[Item],
+        idle: Callable[[], None] | None = None,
+        again: Callable[[Item, str], None] | None = None,
+    ) -> Iterator[Outcome[Item, Value]]:
+        """Every item once, in the order in which they end. Items are taken when a worker is free.
+
+        idle: called about once a second while there is nothing to do but wait; not by the inline engine. again: told of
+        an item that failed and why, when it will be tried once more.
+        """
         ...
 
     def close(self) -> None:
@@ -88,6 +101,14 @@ def make_engine(name: str, **options: Any) -> Engine:
     module, kind = ENGINES[name].split(":")
     engine: Engine = getattr(import_module(module), kind)(**options)
     return engine
+
+
+def engine_of(
+    name: str, workers: int | None, address: str | None = None, gpus: float = 0.0, deadline: float | None = None
+) -> Engine:
+    """The engine that somebody asked for by options; those of Ray are for Ray alone. workers: None for one a core."""
+    options: dict[str, Any] = {"workers": workers or os.cpu_count() or 1, "deadline": deadline}
+    return make_engine(name, **options, **({"address": address, "gpus": gpus} if name == "ray" else {}))
 
 
 class Agenda(Generic[Item]):
@@ -117,7 +138,13 @@ class InlineEngine:
     def __init__(self, workers: int = 1, deadline: float | None = None, attempts: int = ATTEMPTS) -> None:
         self.attempts = attempts
 
-    def map(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def map(
+        self,
+        work: Callable[[Item], Value],
+        items: Iterable[Item],
+        idle: Callable[[], None] | None = None,
+        again: Callable[[Item, str], None] | None = None,
+    ) -> Iterator[Outcome[Item, Value]]:
         """Every item once, in their order but for those that are tried again."""
         agenda = Agenda(items, self.attempts)
         while (found := agenda.next()) is not None:
@@ -125,8 +152,11 @@ class InlineEngine:
             try:
                 yield Outcome(item, work(item), attempts=attempt)
             except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
                 if not agenda.again(item, attempt):
-                    yield Outcome(item, None, f"{type(error).__name__}: {error}", attempt)
+                    yield Outcome(item, None, reason, attempt)
+                elif again is not None:
+                    again(item, reason)
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -219,7 +249,13 @@ class ProcessEngine:
         self.deadline, self.attempts = deadline, attempts
         self._workers = [Worker() for _ in range(workers)]
 
-    def map(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def map(
+        self,
+        work: Callable[[Item], Value],
+        items: Iterable[Item],
+        idle: Callable[[], None] | None = None,
+        again: Callable[[Item, str], None] | None = None,
+    ) -> Iterator[Outcome[Item, Value]]:
         """Every item once, in the order in which they end."""
         agenda = Agenda(items, self.attempts)
         free = list(self._workers)
@@ -231,7 +267,10 @@ class ProcessEngine:
                 running[worker.submit(work, item, deadline=self.deadline)] = (worker, item, attempt)
             if not running:
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, IDLE_SECONDS, return_when=FIRST_COMPLETED).done
+            if idle is not None:
+                idle()
+            for future in done:
                 worker, item, attempt = running.pop(future)
                 free.append(worker)
                 error = future.exception()
@@ -241,8 +280,11 @@ class ProcessEngine:
                 lost = loss(error)
                 if lost is not None:
                     worker.end()
+                reason = lost or f"{type(error).__name__}: {error}"
                 if not agenda.again(item, attempt):
-                    yield Outcome(item, None, lost or f"{type(error).__name__}: {error}", attempt)
+                    yield Outcome(item, None, reason, attempt)
+                elif again is not None:
+                    again(item, reason)
 
     def close(self) -> None:
         """Ends all workers."""

@@ -3,7 +3,8 @@
     engine = make_engine("ray", workers=8, gpus=1, address="auto")    # engines.py; pip install "jarvis-agent[ray]"
 
 Ray would retry what killed its worker without end and drop what raised without a word; so attempts and deadlines are
-counted here, and what is done is decided by files. The folders that the work reads and writes must be the same on all
+counted here, and what is done is decided by files. What was under way on a machine that is lost is begun again
+elsewhere, which does not count as an attempt. The folders that the work reads and writes must be the same on all
 machines.
 """
 
@@ -11,20 +12,29 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
-from data_pipelines.engines import ATTEMPTS, Agenda, Item, Outcome, Value
+from data_pipelines.engines import ATTEMPTS, IDLE_SECONDS, Agenda, Item, Outcome, Value
 from jarvis.core.errors import MissingExtraError
 
 __all__ = ["RayEngine"]
+
+LOSSES = 8  # machines that may be lost under one item before it is held to be the cause
 
 
 class _Actor:
     """Lives in a process of the cluster."""
 
-    def begin(self) -> None:
-        """Answers once the process is there."""
+    def begin(self) -> str:
+        """Answers once the process is there, with its machine."""
+        import ray
+
+        node: str = ray.get_runtime_context().get_node_id()
+        return node
 
     def do(self, work: Callable[[Any], Any], item: Any) -> tuple[Any, str | None]:
         """What the work returned, or the words of its error: other machines may not have its class."""
@@ -32,6 +42,18 @@ class _Actor:
             return work(item), None
         except Exception as error:
             return None, f"{type(error).__name__}: {error}"
+
+
+@dataclass(eq=False)
+class _Errand:
+    """An attempt at an item."""
+
+    item: Any
+    attempt: int
+    losses: int = 0  # of machines under it
+    actor: Any = None
+    node: str | None = None  # its machine, once it has begun
+    since: float | None = None
 
 
 class RayEngine:
@@ -63,52 +85,83 @@ class RayEngine:
                 **({} if address else {"num_cpus": max(workers, os.cpu_count() or 1)}),
             )
         self._kind = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0, max_task_retries=0)(_Actor)
-        self._free: list[Any] = []
+        self._free: list[tuple[Any, str | None]] = []  # actors and their machines
 
-    def map(self, work: Callable[[Item], Value], items: Iterable[Item]) -> Iterator[Outcome[Item, Value]]:
+    def map(
+        self,
+        work: Callable[[Item], Value],
+        items: Iterable[Item],
+        idle: Callable[[], None] | None = None,
+        again: Callable[[Item, str], None] | None = None,
+    ) -> Iterator[Outcome[Item, Value]]:
         """Every item once, in the order in which they end."""
         import ray
 
         agenda = Agenda(items, self.attempts)
-        running: dict[Any, tuple[Any, Item, int]] = {}
-        waiting: dict[Any, Any] = {}  # for room in the cluster: reference of the beginning -> of the work
-        started: dict[Any, float] = {}  # by the reference of the work: when its actor could begin
+        orphans: deque[_Errand] = deque()  # whose machine was lost
+        running: dict[Any, _Errand] = {}  # by the reference of the work
+        waiting: dict[Any, _Errand] = {}  # for room in the cluster: by the reference of the beginning
         while True:
-            while len(running) < self.workers and (found := agenda.next()) is not None:
-                item, attempt = found
-                actor = self._free.pop() if self._free else self._kind.remote()
-                beginning, ref = actor.begin.remote(), actor.do.remote(work, item)
-                running[ref], waiting[beginning] = (actor, item, attempt), ref
+            while len(running) < self.workers:
+                if orphans:
+                    errand = orphans.popleft()
+                elif (found := agenda.next()) is not None:
+                    errand = _Errand(*found)
+                else:
+                    break
+                errand.actor, errand.node = self._free.pop() if self._free else (self._kind.remote(), None)
+                waiting[errand.actor.begin.remote()] = errand
+                running[errand.actor.do.remote(work, errand.item)] = errand
             if not running:
                 return
-            ready, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
+            # NOTE: who rests holds room that another would wait for without end
+            stuck = [errand for errand in waiting.values() if errand.node is None][: len(self._free)]
+            for errand in stuck:
+                waiting = {ref: one for ref, one in waiting.items() if one is not errand}
+                running = {ref: one for ref, one in running.items() if one is not errand}
+                ray.kill(errand.actor)
+                orphans.append(_Errand(errand.item, errand.attempt, errand.losses))
+            if stuck:
+                continue
+            ready, _ = ray.wait(list(running), num_returns=1, timeout=IDLE_SECONDS)
+            if idle is not None:
+                idle()
             now = time.monotonic()
             begun, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0) if waiting else ([], [])
-            started |= {ref: now for begin in begun if (ref := waiting.pop(begin)) in running}
-            late = [ref for ref, since in started.items() if self.deadline and now - since > self.deadline]
+            for beginning in begun:
+                errand = waiting.pop(beginning)
+                errand.since = now
+                with suppress(ray.exceptions.RayError):  # whatever it is, the work will tell
+                    errand.node = ray.get(beginning)
+            late = [ref for ref, errand in running.items()
+                    if self.deadline and errand.since and now - errand.since > self.deadline]  # fmt: skip
             for ref in dict.fromkeys([*ready, *late]):
-                actor, item, attempt = running.pop(ref)
-                started.pop(ref, None)
+                errand = running.pop(ref)
                 value, reason = None, "the deadline went by and its process was ended"
                 if ref in ready:
                     try:
                         value, reason = ray.get(ref)
-                        self._free.append(actor)
+                        self._free.append((errand.actor, errand.node))
                     except ray.exceptions.RayError as error:
+                        ray.kill(errand.actor)
+                        if _is_lost(errand.node) and errand.losses < LOSSES:
+                            orphans.append(_Errand(errand.item, errand.attempt, errand.losses + 1))
+                            continue
                         reason = f"its process died ({_first_words(error)})"
-                        ray.kill(actor)
                 else:
-                    ray.kill(actor)
+                    ray.kill(errand.actor)
                 if reason is None:
-                    yield Outcome(item, value, attempts=attempt)
-                elif not agenda.again(item, attempt):
-                    yield Outcome(item, None, reason, attempt)
+                    yield Outcome(errand.item, value, attempts=errand.attempt)
+                elif not agenda.again(errand.item, errand.attempt):
+                    yield Outcome(errand.item, None, reason, errand.attempt)
+                elif again is not None:
+                    again(errand.item, reason)
 
     def close(self) -> None:
         """Ends all actors, and the cluster if it was started for this run."""
         import ray
 
-        for actor in self._free:
+        for actor, _ in self._free:
             ray.kill(actor)
         self._free.clear()
         if self._own and ray.is_initialized():
@@ -119,6 +172,13 @@ class RayEngine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_lost(node: str | None) -> bool:
+    """Whether a machine is no longer in the cluster."""
+    import ray
+
+    return node is not None and not any(one["NodeID"] == node and one["Alive"] for one in ray.nodes())
 
 
 def _first_words(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """Makes recordings: players play worlds, several at once, and every frame, key and mouse motion is kept.
 
-    report = record(make_env, make_player, [task], "out", hours=2, workers=2, seed=0)
+    report = record(make_env, make_player, [task], "out", hours=2, engine=ProcessEngine(workers=2), seed=0)
     print(report.ticks, report.quarantined)
 
 `make_env(**options)` gives an Environment of 20 ticks a second that does not draw the mouse cursor, and
@@ -21,18 +21,16 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures import TimeoutError as TooLate
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.contractor import WINDOW, Seen, mouse_counts, quantise_camera
+from data_pipelines.engines import Engine, InlineEngine, Outcome
 from data_pipelines.recordings import Recording, RecordingWriter
 from data_pipelines.variations import PLAIN, Retouch, Variation, draw_variation
 from jarvis.core.actions import Action
@@ -52,11 +50,9 @@ from jarvis.core.observations import Observation
 from jarvis.core.random_streams import stream_seed
 from jarvis.core.tasks import Task
 
-__all__ = ["Player", "RecordReport", "RecordingStyle", "episode_seed", "record", "record_episode"]
+__all__ = ["Player", "RecordReport", "RecordingStyle", "episode_seed", "patience_for", "record", "record_episode"]
 
 TICKS_PER_HOUR = 72_000
-ATTEMPTS = 2
-WATCH_SECONDS = 1.0
 HOPELESS = 8  # episodes in a row that cannot be played: then it is not the episodes
 TRAIN_SEEDS = 1 << 29  # seeds from here on are kept for validation and test
 _COUNTERS = ("mine_block", "craft_item", "pickup", "use_item", "kill_entity", "break_item", "drop", "custom")
@@ -254,6 +250,12 @@ def _close_envs() -> None:
 
 def _play(job: _Job) -> int:
     """Plays one episode in this process; returns its ticks."""
+    folder = Path(job.folder)
+    ticks = _finished(folder, job.style, job.episode)  # by somebody who was lost before it could be told
+    if ticks is not None:
+        return ticks
+    for leftover in _recordings_of(folder, job.style, job.episode):
+        leftover.remove()
     options = job.variation.env_options() if job.varied else {}
     key = f"{job.maker} {json.dumps(options, sort_keys=True)}"
     try:
@@ -268,7 +270,7 @@ def _play(job: _Job) -> int:
     except Exception as error:
         _close_envs()  # it may be broken
         raise EpisodeError(f"{type(error).__name__}: {error}") from None  # others may not survive the pipe
-    ticks = _finished(Path(job.folder), job.style, job.episode)
+    ticks = _finished(folder, job.style, job.episode)
     assert ticks is not None
     return ticks
 
@@ -292,6 +294,11 @@ def _recordings_of(folder: Path, style: RecordingStyle, episode: int) -> list[Re
     return [Recording(stem) for stem in sorted(stems)]
 
 
+def patience_for(tasks: Sequence[Task]) -> float:
+    """Seconds in which any episode of these tasks should be over: their ticks at 2 a second, and five minutes more."""
+    return 300 + max(task.max_ticks for task in tasks) / 2
+
+
 def record(
     make_env: Callable[..., Environment],
     make_player: Callable[[Environment, Task, int], Player],
@@ -300,24 +307,23 @@ def record(
     *,
     hours: float | None = None,
     episodes: int | None = None,
-    workers: int = 1,
+    engine: Engine | None = None,
     seed: int = 0,
     style: RecordingStyle | None = None,
-    deadline: float | None = None,
     facts: Mapping[str, Any] | None = None,
     say: Callable[[str], None] | None = None,
     watch: Callable[[int, int], None] | None = None,
 ) -> RecordReport:
     """Records until there are so many episodes, or so many hours of play. Exactly one of the two is given.
 
-    tasks: episode n plays tasks[n % len(tasks)]. workers: processes at once; 0 plays in this one, without deadlines.
-    deadline: seconds for one episode, by default what its ticks need at 2 a second and five minutes more. facts: JSON
-    values for every options file (who plays, which world). watch: is told, about once a second, how many ticks are
-    recorded and how many episodes are finished. Raises EnvironmentFailure when nothing at all can be played.
+    tasks: episode n plays tasks[n % len(tasks)]. engine: who plays, see `data_pipelines.engines`, with
+    `patience_for(tasks)` as its deadline; None: this process. It is closed at the end. facts: JSON values for every
+    options file (who plays, which world). watch: is told, about once a second, how many ticks are recorded and how many
+    episodes are finished. Raises EnvironmentFailure when nothing at all can be played.
     """
     style = style or RecordingStyle()
-    if (hours is None) == (episodes is None) or not tasks or workers < 0:
-        raise ValueError("record: give either hours or episodes, at least one task, and workers from 0")
+    if (hours is None) == (episodes is None) or not tasks:
+        raise ValueError("record: give either hours or episodes, and at least one task")
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     request = {
@@ -341,13 +347,15 @@ def record(
             str(folder), style, varied, style.vary, facts or {},
         )  # fmt: skip
 
-    session = _Session(folder, style, job, workers, deadline, say or (lambda line: None), watch)
+    session = _Session(folder, style, job, say or (lambda line: None), watch)
     goal = math.inf if hours is None else hours * TICKS_PER_HOUR
     started = time.monotonic()
+    engine = engine or InlineEngine()
     try:
-        last = session.run(goal, episodes)
+        last = session.run(engine, goal, episodes)
     finally:
-        session.close()
+        engine.close()  # with what is under way beyond what is wanted
+        _close_envs()
         _sweep(folder)
     kept = [recording for episode in range(last) for recording in _recordings_of(folder, style, episode)
             if episode not in session.quarantined]  # fmt: skip
@@ -391,63 +399,50 @@ class _Session:
         folder: Path,
         style: RecordingStyle,
         job: Callable[[int], _Job],
-        workers: int,
-        deadline: float | None,
         say: Callable[[str], None],
         watch: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.folder, self.style, self.job, self.deadline, self.say = folder, style, job, deadline, say
-        self.watch = watch
-        self.workers = max(1, workers)
+        self.folder, self.style, self.job, self.say, self.watch = folder, style, job, say, watch
         self.ticks: dict[int, int] = {}
         self.quarantined: dict[int, str] = {}
         self.played = 0
-        self._attempts: dict[int, int] = {}
+        self._under_way: set[int] = set()
         self._failures_in_a_row = 0
-        self._pool: Any = None
-        if workers:
-            from pebble import ProcessPool
-
-            self._pool = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"))
         path = folder / "quarantine.jsonl"
         if path.is_file():
             self.quarantined = {line["episode"]: line["reason"] for line in read_json_lines(path)}
 
-    def close(self) -> None:
-        """Ends the workers, and what this process played in."""
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
-        _close_envs()
-
-    def run(self, goal: float, episodes: int | None) -> int:
+    def run(self, engine: Engine, goal: float, episodes: int | None) -> int:
         """Plays until the first episodes make `goal` ticks or are `episodes`; returns how many that are."""
-        running: dict[Future[int], int] = {}
-        following = 0
-        while True:
+        for outcome in engine.map(_play, self._jobs(goal, episodes), idle=self._tell, again=self._once_more):
+            self._settle(outcome)
+            self._tell()
             enough = self._enough(goal, episodes)
-            if enough is not None and not any(episode < enough for episode in running.values()):
-                for future in running:
-                    future.cancel()
+            if enough is not None and not any(episode < enough for episode in self._under_way):
                 return enough
-            while len(running) < self.workers and (episodes is None or following < episodes) and enough is None:
-                episode, following = following, following + 1
-                if episode in self.quarantined:
-                    continue
-                ticks = _finished(self.folder, self.style, episode)
-                if ticks is not None:
-                    self.ticks[episode] = ticks
-                    enough = self._enough(goal, episodes)
-                else:
-                    running[self._start(episode)] = episode
-            if running:
-                for future in wait(running, WATCH_SECONDS, return_when=FIRST_COMPLETED).done:
-                    self._settle(running.pop(future), future, running)
-            if self.watch is not None:
-                under_way = sum(self._under_way(episode) for episode in running.values())
-                self.watch(sum(self.ticks.values()) + under_way, len(self.ticks))
+        enough = self._enough(goal, episodes)
+        assert enough is not None
+        return enough
 
-    def _under_way(self, episode: int) -> int:
+    def _jobs(self, goal: float, episodes: int | None) -> Iterator[_Job]:
+        """What is left to play, as long as there is not enough."""
+        following = 0
+        while following != episodes and self._enough(goal, episodes) is None:
+            episode, following = following, following + 1
+            if episode in self.quarantined:
+                continue
+            ticks = _finished(self.folder, self.style, episode)
+            if ticks is None:
+                self._under_way.add(episode)
+                yield self.job(episode)
+            else:
+                self.ticks[episode] = ticks
+
+    def _tell(self) -> None:
+        if self.watch is not None:
+            self.watch(sum(self.ticks.values()) + sum(map(self._played_of, self._under_way)), len(self.ticks))
+
+    def _played_of(self, episode: int) -> int:
         """How many ticks of an episode are on the disk, about."""
         name = f"{self.style.prefix}-{episode:06d}-"
         done = sum(int((recording.facts() or {}).get("frames", 0))
@@ -468,51 +463,32 @@ class _Session:
             episode += 1
         return episode
 
-    def _start(self, episode: int) -> Future[int]:
-        job = self.job(episode)
-        self._attempts[episode] = self._attempts.get(episode, 0) + 1
-        for leftover in _recordings_of(self.folder, self.style, episode):
-            leftover.remove()
-        if self._pool is None:
-            future: Future[int] = Future()
-            try:
-                future.set_result(_play(job))
-            except EpisodeError as error:
-                future.set_exception(error)
-            return future
-        patience = self.deadline or 300 + job.task.max_ticks / 2
-        scheduled: Future[int] = self._pool.schedule(_play, args=(job,), timeout=patience)
-        return scheduled
+    def _once_more(self, job: _Job, reason: str) -> None:
+        self.say(f"episode {job.episode}: {_plain(reason)}; once more")
 
-    def _settle(self, episode: int, future: Future[int], running: dict[Future[int], int]) -> None:
-        from pebble import ProcessExpired
-
-        try:
-            self.ticks[episode] = future.result()
-        except TooLate:
-            reason = "the deadline went by and its process was ended"
-        except ProcessExpired as error:
-            reason = f"its process died: {error}"
-        except EpisodeError as error:
-            reason = str(error)
-        else:
+    def _settle(self, outcome: Outcome[_Job, int]) -> None:
+        job = outcome.item
+        self._under_way.remove(job.episode)
+        if outcome.value is not None:
+            self.ticks[job.episode] = outcome.value
             self.played += 1
             self._failures_in_a_row = 0
-            self.say(f"episode {episode}: {self.ticks[episode]} ticks")
+            self.say(f"episode {job.episode}: {outcome.value} ticks")
             return
-        if self._attempts[episode] < ATTEMPTS:
-            self.say(f"episode {episode}: {reason}; once more")
-            running[self._start(episode)] = episode
-            return
-        for leftover in _recordings_of(self.folder, self.style, episode):
+        reason = _plain(outcome.reason or "")
+        for leftover in _recordings_of(self.folder, self.style, job.episode):
             leftover.remove()
-        seed = self.job(episode).seed
         append_json_line(
             self.folder / "quarantine.jsonl",
-            {"episode": episode, "seed": seed, "attempts": self._attempts[episode], "reason": reason},
+            {"episode": job.episode, "seed": job.seed, "attempts": outcome.attempts, "reason": reason},
         )
-        self.quarantined[episode] = reason
-        self.say(f"episode {episode}: put aside: {reason}")
+        self.quarantined[job.episode] = reason
+        self.say(f"episode {job.episode}: put aside: {reason}")
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= HOPELESS:
             raise EnvironmentFailure(f"{self.folder}: {HOPELESS} episodes in a row could not be played: {reason}")
+
+
+def _plain(reason: str) -> str:
+    """Without the name of the error that carries the words of another one."""
+    return reason.removeprefix(f"{EpisodeError.__name__}: ")

@@ -10,13 +10,15 @@ Writes what `evaluation.results` describes. Started again with the same argument
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from data_pipelines.engines import Engine
 from evaluation.results import ResultsFolder, load_results
-from evaluation.rollouts import play
+from evaluation.rollouts import Played, play
 from evaluation.seeds import held_out
 from evaluation.statistics import compare_pairs
 from evaluation.suites import Episode, Suite, get_suite
@@ -50,6 +52,8 @@ def evaluate(
     overwrite: bool = False,
     make_env: Callable[[], Environment] | None = None,
     on_episode: Callable[[dict[str, Any]], None] | None = None,
+    engine: Engine | None = None,
+    make_policy: tuple[Callable[..., Policy], tuple[Any, ...]] | None = None,
 ) -> dict[str, Any]:
     """Plays a suite and returns its summary.
 
@@ -57,7 +61,8 @@ def evaluate(
     tasks: only these names or groups, or all that begin with what stands before a `*`. episodes_each: of a task,
     the suite's number if None. env: another environment that can honour the suite's starts, with the constructor's
     options. rows: environments at once. facts: more JSON values for config.json, so that another value is another run.
-    on_episode: gets each line when it is written.
+    on_episode: gets each line when it is written. engine: who plays, see `data_pipelines.engines`: `rows` episodes at a
+    time, with the policy that `make_policy` (a function and its arguments) makes there; None: this process.
 
     Raises, before anything is played, for names that are not there, starts that the environment refuses, and a folder
     that holds something else. Ctrl-C leaves the folder so that the same call goes on.
@@ -69,7 +74,7 @@ def evaluate(
     if each < 1:
         raise ValueError(f"episodes_each: {each}, expected at least 1")
     env_name, options = env or chosen.env, dict(env_options or {})
-    build = make_env or (lambda: make(env_name, **options))
+    build = make_env or partial(make, env_name, **options)
     with held_out():
         episodes = chosen.episodes(split, each)
     _check(build, chosen)
@@ -89,19 +94,64 @@ def evaluate(
     }
     folder = ResultsFolder(out, config, overwrite)
 
-    def tape(episode: Episode) -> Tape:
-        return Tape(folder.episodes, f"{episode.number:06d}", video=videos)
-
     left = [episode for episode in episodes if episode.number not in folder.lines]
     about = {"suite": chosen.name, "split": split, "env": env_name, "policy": policy_name}
     started = time.perf_counter()
-    for played in play(left, build, policy, rows=rows, threads=threads, tape=tape):
+    if engine is None:
+        keep = partial(_tape, folder.episodes, videos)
+        every: Iterable[Played] = play(left, build, policy, rows=rows, threads=threads, tape=keep)
+    else:
+        assert make_policy is not None, "an engine needs make_policy"
+        shares = [
+            _Share(tuple(left[first : first + rows]), build, *make_policy, threads, str(folder.episodes), videos)
+            for first in range(0, len(left), rows)
+        ]
+        every = _played_elsewhere(engine, shares)
+    for played in every:
         line = folder.record(played, {"group": chosen.group(played.episode.task.name), **about})
         if on_episode is not None:
             on_episode(line)
     summary = finish_report(folder.path, seconds=time.perf_counter() - started, html=report)
     folder.finish()
     return summary
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Episodes that are played at once, somewhere."""
+
+    episodes: tuple[Episode, ...]
+    make_env: Callable[[], Environment]
+    make_policy: Callable[..., Policy]
+    arguments: tuple[Any, ...]
+    threads: int | None
+    folder: str  # of the tapes
+    videos: bool
+
+
+@cache
+def _policy_here(make_policy: Callable[..., Policy], arguments: tuple[Any, ...]) -> Policy:
+    return make_policy(*arguments)
+
+
+def _tape(folder: str | Path, videos: bool, episode: Episode) -> Tape:
+    return Tape(Path(folder), f"{episode.number:06d}", video=videos)
+
+
+def _play_share(share: _Share) -> list[Played]:
+    policy = _policy_here(share.make_policy, share.arguments)
+    keep = partial(_tape, share.folder, share.videos)
+    return list(
+        play(share.episodes, share.make_env, policy, rows=len(share.episodes), threads=share.threads, tape=keep)
+    )
+
+
+def _played_elsewhere(engine: Engine, shares: Sequence[_Share]) -> Iterator[Played]:
+    for outcome in engine.map(_play_share, shares):
+        if outcome.value is not None:
+            yield from outcome.value
+        else:
+            yield from (Played(episode, False, 0, aborted=outcome.reason) for episode in outcome.item.episodes)
 
 
 def finish_report(path: str | Path, seconds: float | None = None, html: bool = True) -> dict[str, Any]:

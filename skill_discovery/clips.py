@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def dataset_clip(dataset: Dataset, labels: ClipLabels) -> PlayClip:
     events = tuple(Event.from_json(event) for event in labels.facts.more.get("events", ()))
     return PlayClip(
         labels.facts.clip, labels.buttons, labels.camera, np.zeros(count, np.bool_), None, labels.facts.source, events,
-        labels.frames, lambda: dataset.open_video(labels),
+        labels.frames, partial(dataset.open_video, labels),
     )  # fmt: skip
 
 

@@ -24,17 +24,19 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data_pipelines.engines import Engine, InlineEngine
 from jarvis.core.errors import EpisodeError, FormatError
 from jarvis.core.files import DONE, Pathlike, append_json_line, atomic_write, read_json, write_json
 from jarvis.core.segments import Segment
 from skill_discovery.clips import PlayClip, find_clips
 from skill_discovery.criteria import make
-from skill_discovery.evidence import Evidence, gather, read_evidence, write_evidence
+from skill_discovery.evidence import ActionScorer, Evidence, gather, read_evidence, write_evidence
 from skill_discovery.library import Example, build_library, embed
 from skill_discovery.naming import VisionNamer, name_by_events, name_by_vision
 from skill_discovery.segments import LengthLimits, build_segments, published_line, write_segments
@@ -98,8 +100,11 @@ def segment_folder(
     config: SegmentConfig | None = None,
     out: Pathlike | None = None,
     say: Callable[[str], None] = lambda line: None,
+    engine: Engine | None = None,
 ) -> SegmentReport:
     """Cuts every clip of a dataset or of a folder of recordings.
+
+    engine: who looks at the videos, see `data_pipelines.engines`; None: this process. All else is done here.
 
     What cannot be used is put aside with its reason and does not stop the others. FormatError if nothing is left, or if
     OUT was begun with another request.
@@ -117,7 +122,7 @@ def segment_folder(
     for name, reason in aside.items():
         _put_aside(target, aside, name, reason, say)
 
-    evidences = _all_evidence(clips, config, target, aside, say)
+    evidences = _all_evidence(clips, config, target, aside, say, engine or InlineEngine())
     if not evidences:
         raise FormatError(f"{folder}: none of {len(aside)} clips can be cut; see {target / 'quarantine.jsonl'}")
     by_name = {clip.name: clip for clip in clips}
@@ -167,37 +172,72 @@ def _same_request(target: Path, folder: Path, config: SegmentConfig) -> None:
         write_json(path, asked)
 
 
+@dataclass(frozen=True)
+class _Errand:
+    """What a worker needs to know of one clip."""
+
+    clip: PlayClip
+    policy: str | None
+    path: str  # of the evidence
+
+
+@cache
+def _scorer(policy: str | None) -> ActionScorer | None:
+    """The predictor, loaded once in each process."""
+    if policy is None:
+        return None
+    from skill_discovery.scorers import load_scorer
+
+    return load_scorer(policy)
+
+
+def _kept(path: Pathlike, clip: PlayClip) -> Evidence | None:
+    """The evidence of a clip if it was gathered before."""
+    if not Path(path).is_file():
+        return None
+    evidence = read_evidence(path)
+    return evidence if len(evidence) == len(clip) else None
+
+
+def _gather(errand: _Errand) -> str | None:
+    """Writes the evidence of a clip. Why it cannot be gathered, or None."""
+    scorer = _scorer(errand.policy)
+    try:
+        if _kept(errand.path, errand.clip) is None:
+            write_evidence(errand.path, gather(errand.clip, scorer))
+    except (EpisodeError, FormatError) as error:
+        return str(error)
+    return None
+
+
 def _all_evidence(
-    clips: Sequence[PlayClip], config: SegmentConfig, target: Path, aside: dict[str, str], say: Callable[[str], None]
-) -> list[Evidence]:
+    clips: Sequence[PlayClip], config: SegmentConfig, target: Path, aside: dict[str, str], say: Callable[[str], None],
+    engine: Engine,
+) -> list[Evidence]:  # fmt: skip
     """Reads what is there, gathers the rest; in the order of the clips."""
-    scorer = None
-    found = []
+    found: dict[str, Evidence] = {}
+    errands: dict[str, tuple[int, _Errand]] = {}
     for number, clip in enumerate(clips, 1):
         path = target / "evidence" / f"{clip.name}.safetensors"
         try:
-            if path.is_file():
-                evidence = read_evidence(path)
-                if len(evidence) == len(clip):
-                    found.append(evidence)
-                    continue
-            if config.policy is not None and scorer is None:
-                from skill_discovery.scorers import load_scorer
-
-                scorer = load_scorer(config.policy)
-            evidence = gather(clip, scorer)
-        except EpisodeError as error:
+            evidence = _kept(path, clip)
+        except (EpisodeError, FormatError) as error:
             _put_aside(target, aside, clip.name, str(error), say)
             continue
-        except FormatError as error:  # of the video; a predictor that does not fit is no clip's fault
-            if scorer is None and config.policy is not None:
-                raise
-            _put_aside(target, aside, clip.name, str(error), say)
+        if evidence is None:
+            errands[clip.name] = number, _Errand(clip, config.policy, str(path.absolute()))
+        else:
+            found[clip.name] = evidence
+    if errands:
+        _scorer(config.policy)  # a predictor that does not fit is no clip's fault
+    for outcome in engine.map(_gather, (errand for _, errand in errands.values())):
+        clip = outcome.item.clip
+        if (reason := outcome.reason or outcome.value) is not None:
+            _put_aside(target, aside, clip.name, reason, say)
             continue
-        write_evidence(path, evidence)
-        found.append(evidence)
-        say(f"{number} of {len(clips)}: {clip.name}: {len(clip)} ticks")
-    return found
+        found[clip.name] = read_evidence(outcome.item.path)
+        say(f"{errands[clip.name][0]} of {len(clips)}: {clip.name}: {len(clip)} ticks")
+    return [found[clip.name] for clip in clips if clip.name in found]
 
 
 def _put_aside(target: Path, aside: dict[str, str], name: str, reason: str, say: Callable[[str], None]) -> None:

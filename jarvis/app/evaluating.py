@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from data_pipelines.engines import engine_of
 from evaluation.baselines import NumberedNoop, NumberedRandom
 from evaluation.runs import evaluate, finish_report
 from evaluation.seeds import SPLITS
@@ -45,6 +47,10 @@ class EvaluateConfig:
     overwrite: bool = False
     judge: str | None = None  # URL#MODEL of a vision-language model that looks at the videos too
     env_options: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = "inline"  # who plays, see data_pipelines.engines: `rows` episodes at a time
+    workers: int | None = None  # of the engine; None: one a core
+    address: str | None = None  # of a Ray cluster
+    gpus: float = 0.0  # of each of its workers
 
 
 def start(
@@ -69,12 +75,15 @@ def start(
     out = config.out or _free_folder(config.suite)
     count = len(suite.tasks) * (config.episodes or suite.episodes_each)
     try:
-        with Meter(say, count, "episodes") as meter:
-            counted = _Counted(meter, tell)
+        with ExitStack() as stack:
+            counted = _Counted(stack.enter_context(Meter(say, count, "episodes")), tell)
+            hands = None
+            if config.engine != "inline":
+                hands = stack.enter_context(engine_of(config.engine, config.workers, config.address, config.gpus))
             summary = evaluate(
                 suite, policy, out, policy_name=config.policy, split=config.split, episodes_each=config.episodes,
                 env=env, env_options=options, rows=config.rows, videos=config.videos, overwrite=config.overwrite,
-                on_episode=counted.take,
+                on_episode=counted.take, engine=hands, make_policy=(_policy, (config.policy, env)),
             )  # fmt: skip
     except FileExistsError as error:
         raise SettingsError(str(error)) from None

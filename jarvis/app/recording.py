@@ -9,7 +9,6 @@ environments and the players, each from what stands here, so everything is known
 from __future__ import annotations
 
 import math
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from data_pipelines.recorder import TICKS_PER_HOUR, Player, RecordingStyle, RecordReport, record
+from data_pipelines.engines import engine_of
+from data_pipelines.recorder import TICKS_PER_HOUR, Player, RecordingStyle, RecordReport, patience_for, record
 from jarvis.app.playing import Beginning, Tick
 from jarvis.app.policies import EndOfPlay, load_policy
 from jarvis.app.progress import Meter
@@ -47,7 +47,7 @@ class RecordConfig:
     hours: float | None = None  # of play; or
     episodes: int | None = None
     seed: int = 0  # episode k plays a world of the train seeds that follows from this and k
-    workers: int | None = None  # processes at once; None: one a core; 0: in this one
+    workers: int | None = None  # of the engine; None: one a core
     max_ticks: int | None = None  # of an episode; None: the task's own
     width: int = 640
     height: int = 360
@@ -56,6 +56,8 @@ class RecordConfig:
     habits: str = "human"  # of the scripted player: `clean` makes no mistakes
     port: int = 0  # of the page on which a person plays
     env_options: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = "process"  # who plays, see data_pipelines.engines; a person plays in this process
+    address: str | None = None  # of a Ray cluster
 
 
 def recorded_tasks(names: tuple[str, ...], max_ticks: int | None = None) -> list[Task]:
@@ -100,11 +102,11 @@ def start(config: RecordConfig, say: Callable[[str], None] = print) -> RecordRep
                 raise SettingsError(f"--port {config.port}: {error.strerror}; leave it out for a free one") from None
             say(f"play at {page.url}")
             person = stack.enter_context(_Person(page).listening())
-            make_env, player, workers = partial(_shown, page, config.env, options), person.take, 0
+            make_env, player, engine = partial(_shown, page, config.env, options), person.take, "inline"
         else:
             make_env = partial(make_environment, config.env, **options)
             player = partial(make_player, config.player, config.habits)
-            workers = (os.cpu_count() or 1) if config.workers is None else config.workers
+            engine = config.engine
         facts = {"env": config.env, "env_options": options, "player": config.player, "source": _source(config.player)}
         if config.player == "scripted":
             facts["habits"] = config.habits
@@ -114,8 +116,10 @@ def start(config: RecordConfig, say: Callable[[str], None] = print) -> RecordRep
         def watch(ticks: int, finished: int) -> None:
             meter.tell(ticks if hours is not None else finished, f"{finished} episodes, {ticks} ticks", ticks)
 
+        patience = patience_for(tasks)
+        hands = stack.enter_context(engine_of(engine, config.workers, config.address, deadline=patience))
         return record(
-            make_env, player, tasks, config.out, hours=hours, episodes=episodes, workers=workers, seed=config.seed,
+            make_env, player, tasks, config.out, hours=hours, episodes=episodes, engine=hands, seed=config.seed,
             style=replace(config.style, vary=config.vary), facts=facts, say=meter.say, watch=watch,
         )  # fmt: skip
 

@@ -351,3 +351,46 @@ def test_killed_and_terminated_runs_lose_and_repeat_nothing(count, kills, work_s
         killed += code != 0
     assert killed and contents(out) == contents(tmp_path / "whole")
     assert len(Dataset.open(out).clips()) == count
+
+
+def below(pid):
+    """The processes that a process started, and theirs."""
+    children = [
+        int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+    ]
+    return [one for child in children for one in (child, *below(child))]
+
+
+def test_a_machine_of_a_cluster_is_lost(tiny, tmp_path):
+    """Three machines of a Ray cluster (as far as Ray can tell), one of which goes away while all of them label."""
+    pytest.importorskip("ray", reason='This needs an optional dependency: pip install "jarvis-agent[ray]"')
+    from ray.cluster_utils import Cluster
+
+    for number in range(60):
+        video(tmp_path / "clips" / f"{number:04d}.mp4", 6 + number % 5)
+    label_here(tmp_path / "clips", tiny, tmp_path / "whole")
+    out, small = tmp_path / "set", {"object_store_memory": 80 << 20}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **small})
+    try:
+        nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(3)]
+        cluster.wait_for_nodes()
+        arguments = [tmp_path / "clips", "--idm", tiny, "--device", "cpu", "--out", out, "--engine", "ray"]
+        runs = group_of([*arguments, "--address", cluster.address, "--workers", 3])
+        while runs.poll() is None and len(list(out.rglob("labels/*/[!.]*.parquet"))) < 8:
+            time.sleep(0.02)
+        raylet = nodes[0].all_processes["raylet"][0].process.pid
+        for pid in (raylet, *below(raylet)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        done_then = len(list(out.rglob("labels/*/[!.]*.parquet")))
+        assert runs.wait(timeout=200) == 0
+    finally:
+        cluster.shutdown()
+    assert done_then < 60, "it was over before the machine was lost"
+    assert contents(out) == contents(tmp_path / "whole")
+    assert len(Dataset.open(out).clips()) == 60 and not (out / "quarantine.jsonl").exists()
+    labelled = [
+        json.loads(line)["clip"] for line in (out / "events.jsonl").read_text().splitlines() if '"done"' in line
+    ]
+    assert set(labelled) == {clip.clip for clip in Dataset.open(out).clips()}
+    assert len(labelled) - len(set(labelled)) <= 3  # at most what was under way there

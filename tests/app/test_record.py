@@ -74,7 +74,13 @@ def test_policies_record_at_the_size_they_see_and_end_when_they_are_done(tmp_pat
     actions = tmp_path / "three.actions.jsonl"
     actions.write_text('{"forward": 1, "camera": [0, 0.3]}\n' * 3)
     config = RecordConfig(
-        tmp_path / "out", player=f"replay:{actions}", tasks=("play",), episodes=1, workers=0, width=128, height=128
+        tmp_path / "out",
+        player=f"replay:{actions}",
+        tasks=("play",),
+        episodes=1,
+        engine="inline",
+        width=128,
+        height=128,
     )
     report = start(config, lambda line: None)
     (played,) = scan(tmp_path / "out").sound
@@ -88,8 +94,8 @@ def test_policies_record_at_the_size_they_see_and_end_when_they_are_done(tmp_pat
 def test_the_looks_vary_and_the_play_does_not(tmp_path):
     for name, vary in (("plain", False), ("varied", True)):
         config = RecordConfig(
-            tmp_path / name, player="random", tasks=("play",), episodes=2, workers=0, max_ticks=8, width=64, height=36,
-            vary=vary,
+            tmp_path / name, player="random", tasks=("play",), episodes=2, engine="inline", max_ticks=8, width=64,
+            height=36, vary=vary,
         )  # fmt: skip
         start(config, lambda line: None)
     plain, varied = scan(tmp_path / "plain").sound, scan(tmp_path / "varied").sound
@@ -168,7 +174,7 @@ def test_an_episode_that_cannot_be_played_is_put_aside_and_the_exit_code_tells(t
         tasks=("play",),
         episodes=3,
         seed=5,
-        workers=0,
+        engine="inline",
         max_ticks=4,
         width=64,
         height=36,

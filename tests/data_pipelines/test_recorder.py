@@ -8,6 +8,7 @@ import players
 import pytest
 
 from data_pipelines.contractor import quantise_camera, read_index
+from data_pipelines.engines import ProcessEngine
 from data_pipelines.recorder import RecordingStyle, episode_seed, record, record_episode
 from data_pipelines.recordings import Recording, scan
 from data_pipelines.variations import OVERLAYS, Retouch, Variation, draw_variation
@@ -31,9 +32,7 @@ def recorded(tmp_path_factory):
     """Two episodes of 90 ticks, each in recordings of 50 and 40, made in this process."""
     folder = tmp_path_factory.mktemp("recorded") / "out"
     said = []
-    report = record(
-        players.make_env, players.make_player, [TASK], folder, episodes=2, workers=0, style=STYLE, say=said.append
-    )
+    report = record(players.make_env, players.make_player, [TASK], folder, episodes=2, style=STYLE, say=said.append)
     assert said == ["episode 0: 90 ticks", "episode 1: 90 ticks"]
     return folder, report
 
@@ -109,22 +108,22 @@ def test_finished_episodes_are_left_alone_and_the_rest_played_again(recorded, tm
         (again / f"test-000001-01.{ending}").unlink()
     (again / "test-000001-01-options.json").unlink()
     (again / ".test-000001-01.abc.tmp.mp4").touch()
-    report = record(players.make_env, players.make_player, [TASK], again, episodes=2, workers=0, style=STYLE)
+    report = record(players.make_env, players.make_player, [TASK], again, episodes=2, style=STYLE)
     assert report.played == 1 and digests(again) == before
     assert not list(again.glob(".*"))
-    report = record(players.make_env, players.make_player, [TASK], again, episodes=2, workers=0, style=STYLE)
+    report = record(players.make_env, players.make_player, [TASK], again, episodes=2, style=STYLE)
     assert report.played == 0 and report.ticks == 180
 
 
 def test_a_folder_is_for_one_request(recorded, tmp_path):
     folder, _ = recorded
     with pytest.raises(FormatError, match="begun with another episodes, seed"):
-        record(players.make_env, players.make_player, [TASK], folder, episodes=3, seed=1, workers=0, style=STYLE)
+        record(players.make_env, players.make_player, [TASK], folder, episodes=3, seed=1, style=STYLE)
     (tmp_path / "letter.txt").touch()
     with pytest.raises(FileExistsError, match="something else"):
-        record(players.make_env, players.make_player, [TASK], tmp_path, episodes=1, workers=0)
+        record(players.make_env, players.make_player, [TASK], tmp_path, episodes=1)
     with pytest.raises(ValueError, match="either hours or episodes"):
-        record(players.make_env, players.make_player, [TASK], tmp_path / "new", workers=0)
+        record(players.make_env, players.make_player, [TASK], tmp_path / "new")
 
 
 def test_hours_are_reached_with_the_fewest_episodes_and_several_workers_change_nothing(tmp_path):
@@ -139,7 +138,7 @@ def test_hours_are_reached_with_the_fewest_episodes_and_several_workers_change_n
             [task],
             out,
             hours=100 / 72000,
-            workers=workers,
+            engine=ProcessEngine(workers) if workers else None,
             seed=3,
             style=STYLE,
         )
@@ -155,7 +154,7 @@ def test_a_worker_that_dies_or_hangs_is_replaced_and_the_episode_played_again(wh
     said = []
     report = record(
         players.make_slate, players.make_unlucky_player, [task], tmp_path / "out",
-        episodes=1, workers=1, style=STYLE, deadline=8 if what == "hang" else 100, say=said.append,
+        episodes=1, engine=ProcessEngine(1, 8 if what == "hang" else 100), style=STYLE, say=said.append,
     )  # fmt: skip
     assert (report.episodes, report.ticks, report.quarantined) == (1, 8, {})
     assert len(said) == 2 and ("died" if what == "die" else "deadline") in said[0] and said[0].endswith("once more")
@@ -163,9 +162,7 @@ def test_a_worker_that_dies_or_hangs_is_replaced_and_the_episode_played_again(wh
 
 def test_an_episode_that_cannot_be_played_is_put_aside(tmp_path):
     tasks = [Task("good", Goal("fidget"), max_ticks=8), Task("raise", Goal("fidget"), max_ticks=8)]
-    report = record(
-        players.make_slate, players.make_raising_player, tasks, tmp_path / "out", episodes=3, workers=0, style=STYLE
-    )
+    report = record(players.make_slate, players.make_raising_player, tasks, tmp_path / "out", episodes=3, style=STYLE)
     assert report.episodes == 2 and report.quarantined == {1: "RuntimeError: lost its way"}
     line = json.loads((tmp_path / "out" / "quarantine.jsonl").read_text())
     assert line == {"episode": 1, "seed": episode_seed(0, 1), "attempts": 2, "reason": "RuntimeError: lost its way"}
@@ -178,7 +175,6 @@ def test_an_episode_that_cannot_be_played_is_put_aside(tmp_path):
             tasks[1:],
             tmp_path / "bad",
             hours=1,
-            workers=0,
             style=STYLE,
         )
 
@@ -204,7 +200,7 @@ def test_variations_are_off_unless_asked_for_and_the_same_for_the_same_seed(tmp_
     task = Task("fidget", Goal("fidget"), max_ticks=6)
     varied = RecordingStyle(prefix="test", vary=True)
     for style, name in ((STYLE, "plain"), (varied, "varied")):
-        record(players.make_env, players.make_player, [task], tmp_path / name, episodes=2, workers=0, style=style)
+        record(players.make_env, players.make_player, [task], tmp_path / name, episodes=2, style=style)
     plain, other = (
         [Recording(str(tmp_path / name / STYLE.name(episode, 0))).read() for episode in (0, 1)]
         for name in ("plain", "varied")

@@ -11,10 +11,14 @@ from jarvis.app.commands.options import (
     FAILURE,
     OK,
     PARTIAL,
+    Address,
     Assignments,
     Config,
+    EngineName,
+    Gpus,
     Json,
     Seed,
+    Workers,
     environment_names,
     mapping_of,
     policy_names,
@@ -70,6 +74,10 @@ def evaluate(
         str | None,
         typer.Option("--judge", metavar="URL#MODEL", help="Let a vision-language model look too; it decides nothing."),
     ] = None,
+    engine: EngineName = "inline",
+    workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = 0.0,
     seed: Seed = None,
     as_json: Json = False,
     config: Config = None,
@@ -87,7 +95,7 @@ def evaluate(
     say = to_log if as_json else to_person
     asked = EvaluateConfig(
         suite, policy, out, split, tuple(task or ()), episodes, env, rows, width, height, videos, overwrite, judge,
-        mapping_of(ctx, "env_options"),
+        mapping_of(ctx, "env_options"), engine, workers, address, gpus,
     )  # fmt: skip
     folder, summary = start(asked, say, print_json if as_json else None)
     if as_json:

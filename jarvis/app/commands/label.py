@@ -10,8 +10,11 @@ import typer
 from jarvis.app.commands.options import (
     OK,
     PARTIAL,
+    Address,
     Assignments,
     Config,
+    EngineName,
+    Gpus,
     Json,
     Seed,
     print_json,
@@ -26,7 +29,7 @@ def label(
     idm: Annotated[
         str, typer.Option("--idm", metavar="SPEC", help="default, a checkpoint folder, or vpt:MODEL:WEIGHTS.")
     ] = "default",
-    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="process, ray, or inline.")] = "process",
+    engine: EngineName = "process",
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, help="process: decoders that feed the model, 2 unless told. ray: actors, 1."),
@@ -60,8 +63,8 @@ def label(
     deadline: Annotated[
         float, typer.Option("--deadline", metavar="SECONDS", min=1, help="How long a decoder may say nothing.")
     ] = 60.0,
-    address: Annotated[str | None, typer.Option("--address", help="ray: of a running cluster, such as auto.")] = None,
-    gpus: Annotated[float, typer.Option("--gpus", min=0, help="ray: for each actor.")] = 0.0,
+    address: Address = None,
+    gpus: Gpus = 0.0,
     seed: Seed = None,
     as_json: Json = False,
     config: Config = None,

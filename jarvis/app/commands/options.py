@@ -16,10 +16,14 @@ __all__ = [
     "OK",
     "PARTIAL",
     "USAGE",
+    "Address",
     "Assignments",
     "Config",
+    "EngineName",
+    "Gpus",
     "Json",
     "Seed",
+    "Workers",
     "environment_names",
     "mapping_of",
     "policy_names",
@@ -89,6 +93,14 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=VALUE", help="One option; wins over --config.", is_eager=True, callback=_settle),
 ]
+
+
+EngineName = Annotated[str, typer.Option("--engine", metavar="NAME", help="process, ray, or inline: in this process.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes of the engine; else one a core.")]
+Address = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="ray: of a running cluster, or auto.")
+]
+Gpus = Annotated[float, typer.Option("--gpus", min=0, help="ray: for each worker.")]
 
 
 def print_json(value: Any) -> None:

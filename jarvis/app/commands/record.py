@@ -10,10 +10,13 @@ import typer
 from jarvis.app.commands.options import (
     OK,
     PARTIAL,
+    Address,
     Assignments,
     Config,
+    EngineName,
     Json,
     Seed,
+    Workers,
     environment_names,
     mapping_of,
     policy_names,
@@ -51,9 +54,9 @@ def record(
             "--env", metavar="NAME", help="voxel, minerl, minestudio or luanti.", autocompletion=environment_names
         ),
     ] = "voxel",
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Worlds at once, each in a process; else one a core.")
-    ] = None,
+    workers: Workers = None,
+    engine: EngineName = "process",
+    address: Address = None,
     max_ticks: Annotated[
         int | None, typer.Option("--max-ticks", min=1, help="Ends an episode; else the task does.")
     ] = None,
@@ -86,6 +89,7 @@ def record(
     asked = RecordConfig(
         out, env, player, tuple(task or ("craft_diamond",)), hours, episodes, seed or 0, workers, max_ticks, width,
         height, vary, RecordingStyle(crf=crf, preset=preset), habits, port, mapping_of(ctx, "env_options"),
+        engine, address,
     )  # fmt: skip
     report = start(asked, say)
     if as_json:

@@ -10,10 +10,14 @@ import typer
 from jarvis.app.commands.options import (
     OK,
     PARTIAL,
+    Address,
     Assignments,
     Config,
+    EngineName,
+    Gpus,
     Json,
     Seed,
+    Workers,
     print_json,
     settings_of,
     takes_settings,
@@ -73,6 +77,10 @@ def segment(
         str | None,
         typer.Option("--namer", metavar="openai:URL#MODEL", help="Names what events leave without a name."),
     ] = None,
+    engine: EngineName = "inline",
+    workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = 0.0,
     seed: Seed = None,
     as_json: Json = False,
     config: Config = None,
@@ -84,6 +92,7 @@ def segment(
     when it is started again. A criterion's own settings: --set options.window=9. Without a predictor, the best one for
     recordings of the voxel world is --criterion learned --threshold shipped.
     """
+    from data_pipelines.engines import engine_of
     from skill_discovery.run import SegmentConfig, segment_folder
 
     options: dict[str, Any] = settings_of(ctx).get("options") or {}
@@ -91,7 +100,8 @@ def segment(
         criterion, policy, threshold, mean_ticks, options, min_ticks, max_ticks, clusters, namer, seed or 0
     )
     say = to_log if as_json else to_person
-    report = segment_folder(play, asked, out, say)
+    with engine_of(engine, workers, address, gpus) as hands:
+        report = segment_folder(play, asked, out, say, hands)
     if as_json:
         print_json(report.to_json())
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jarvis.app.planner.guide import STEEP
 from jarvis.envs.scripted.digging import REACH
 from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.mining import lying
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from jarvis.envs.scripted.memory import Cell
     from jarvis.envs.scripted.player import ScriptedPlayer
 
-__all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "sink", "turn"]
+__all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "look_down", "sink", "turn"]
 
 Keys = tuple[str, ...]
 AXES = ((0, 1), (-1, 0), (0, -1), (1, 0))  # (x, z) ahead at yaw 0, 90, 180 and 270
@@ -33,7 +34,7 @@ FREE, WATER, LAVA = 0, 2, 3  # of paths.cell_class
 DROPS = 6.0  # metres within which things that lie about are fetched
 DEEP = 4  # metres that nobody jumps down
 FALL = 8  # metres that a shaft may open below
-STEEP = 85.0  # degrees below the horizon at which what is underfoot is dug
+CLOSE = 1.5  # metres from a block at which nobody walks on
 
 
 def look_at(me: ScriptedPlayer, yaw: float, pitch: float) -> tuple[float, float]:
@@ -109,6 +110,12 @@ def advance(me: ScriptedPlayer, axis: int, slope: int) -> Keys | None:
     return tuple(keys)
 
 
+def look_down(me: ScriptedPlayer) -> Keys:
+    """The eyes to the feet."""
+    me.mouse = (min(MAX_TURN, 90.0 - float(me.p["pitch"])), 0.0)
+    return me.afloat()
+
+
 def sink(me: ScriptedPlayer) -> Keys | None:
     """Straight down, digging what is underfoot. None: lava, a deep hole, water, or what cannot be dug."""
     x, y, z = me.cell()
@@ -122,8 +129,7 @@ def sink(me: ScriptedPlayer) -> Keys | None:
         return None
     me.mouse = (0.0, 0.0)
     if me.p["pitch"] < STEEP:
-        me.mouse = (min(MAX_TURN, 90.0 - float(me.p["pitch"])), 0.0)
-        return ()
+        return look_down(me)
     if under in (1, 4):
         return ("attack",)
     # NOTE: what holds the player is beside the hole; over its middle they fall
@@ -184,13 +190,21 @@ def go(me: ScriptedPlayer, yaw: float, pitch: float = 12.0, far: float = 99.0) -
 
 
 def approach(me: ScriptedPlayer, cell: Cell) -> Keys | None:
-    """Towards a block, until it can be dug, and then dig it."""
-    keys = break_it(me, cell)
-    if keys is not None:
-        return keys
+    """Towards a block, until it can be dug, and then dig it.
+
+    Who sees no more than a picture cannot tell what is within reach; so the way goes on until the crosshair is there.
+    """
     px, py, pz = me.position
     dx, dy, dz = cell[0] + 0.5 - px, cell[1] - py, cell[2] + 0.5 - pz
     far = math.hypot(dx, dz)
+    keys = break_it(me, cell)
+    if keys is not None:
+        if "attack" in keys or far < CLOSE:
+            return keys
+        aim, (yaw, pitch) = me.mouse, angles_to(*me.eye, cell[0] + 0.5, cell[1] + 0.5, cell[2] + 0.5)
+        onward = go(me, yaw, pitch, far)
+        me.mouse = aim
+        return onward if onward is not None and "forward" in onward else keys
     if me.reach_of(cell) < REACH:
         hider = me.hiding(cell)
         if hider is not None and hider != tuple(cell):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from jarvis.app.learners.reflexes import MAX_TURN, advance, approach, gather_drops, go, sink, turn
+from jarvis.app.learners.reflexes import MAX_TURN, advance, approach, gather_drops, go, look_down, sink, turn
 from jarvis.app.planner.guide import UNDERFOOT
 from jarvis.app.planner.slots import Directive
 from jarvis.core.actions import BUTTON_INDEX, BUTTONS, Action
@@ -209,7 +209,9 @@ class Teacher(ScriptedPlayer):
         phase, yaw = self._phase, float(self.p["yaw"])
         axis = round(yaw / 90.0) % 4
         keys: tuple[str, ...] | None = None
-        if phase == "straight down":
+        if phase == "look down":
+            keys = look_down(self)
+        elif phase == "straight down":
             keys = sink(self)
             if keys is None:
                 keys = advance(self, axis, -1)

@@ -44,6 +44,8 @@ PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
 HOPE = 100  # ticks in which a table or furnace can be opened, or it is as if there were none
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
+STEEP = 85.0  # degrees below the horizon at which what is underfoot is dug
+STRAY = 100  # ticks for a way round what cannot be dug, before the eyes are called down again
 SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
 UNDERFOOT = "stone"  # a block that need not be looked for
 SPARE = ("stone_pickaxe", 1)  # to have with one down there, as long as it can be made
@@ -66,6 +68,7 @@ class Guide:
         self.planner = RulePlanner(goal)
         self._ready = False  # packed for the deep
         self._tool = 0  # item, for what the crosshair was on last
+        self._steep = -1000  # when the eyes were down last
         self._level = False  # as deep as what is looked for
         self._ticks = 0
         self._job: tuple[Step, int, int] | None = None  # to craft or smelt, how many are to be carried, until when
@@ -294,7 +297,7 @@ class Guide:
         name = item.lstrip("#").rstrip("s") if item.startswith("#") else blocks[0].replace("_", " ")
         if UNDERFOOT in blocks:
             level = DEPTHS["diamond"][2]
-            phase = ", straight down" if world.player[0]["y"] > level + SLACK else ", tunnel"
+            phase = self._down(world) if world.player[0]["y"] > level + SLACK else ", tunnel"
         else:
             phase = self._phase(world, item, f"mine {name}", carried)
             if _pointed(world) in blocks:
@@ -320,8 +323,17 @@ class Guide:
         if item in DEPTHS:
             level = DEPTHS[item][2]
             self._level = y <= level + (SLACK if self._level else 0.5)  # once there, a step up changes nothing
-            return ", climb" if y < level - 3 else ", tunnel" if self._level else ", straight down"
+            return ", climb" if y < level - 3 else ", tunnel" if self._level else self._down(world)
         return ", climb" if y < SEA_LEVEL and location_stats(world)["sky_light_level"] < DARK else ""
+
+    def _down(self, world: World) -> str:
+        """Down: first the eyes, then the pickaxe."""
+        player = world.player[0]
+        if player["pitch"] >= STEEP:
+            self._steep = self._ticks
+        elif self._ticks - self._steep > STRAY and not player["in_water"]:
+            return ", look down"
+        return ", straight down"
 
     def _perform(self, world: World, want: Want) -> Directive:
         """Something that is not about an item: put down, eaten, opened, killed."""
