@@ -112,10 +112,10 @@ def train(
     folder = Path(folder)
     _same_run(folder, config)
     cache = Path(cache or folder / "cache")
-    clips = Clips.of(recordings, cache, config.clip_ticks, config.margin_ticks, config.hours, say)
-    held_out = load_recordings(validation, cache, say=say) if validation else []
-
     accelerator = training.accelerator(config.precision, device)
+    with accelerator.main_process_first():  # the others find what it decoded
+        clips = Clips.of(recordings, cache, config.clip_ticks, config.margin_ticks, config.hours, say)
+        held_out = load_recordings(validation, cache, say=say) if validation else []
     camera = camera_of(config.network)
     network = _build(config)
     if begin is not None and training.latest(folder) is None:
@@ -128,26 +128,29 @@ def train(
     average = training.Average(network, config.average)
     parts = {"optimizer": optimizer, "batches": batches, "average": average}
     start = training.resume(folder, network, parts)
-    log = training.Log(folder / "log.jsonl", start, say)
+    log = training.Log(folder / "log.jsonl", start, say, accelerator.is_main_process)
     last = min(config.steps, stop or config.steps)
     should_log, should_save, should_validate = (
         training.every(often, last) for often in (config.log_every, config.save_every, config.validate_every)
     )
 
     for step, indices in zip(range(start, last), batches, strict=False):
-        training.seed_step(config.seed, step)
+        training.seed_step(config.seed, step, accelerator.process_index)
         randoms = [generator(config.seed, "augmentation", step, int(index)) for index in indices]
         example = clips.batch(indices, randoms, config.augmentation, config.measured)
         losses: list[Tensor] = []
+        weight = training.share(accelerator, float(example.weight.sum()))
 
-        def pieces(example: Example = example, losses: list[Tensor] = losses) -> Iterator[Tensor]:
+        def pieces(
+            example: Example = example, losses: list[Tensor] = losses, weight: float = weight
+        ) -> Iterator[Tensor]:
             for piece in example.pieces(config.parts):
                 with accelerator.autocast():
                     inputs = piece.inputs
                     output = model(torch.from_numpy(inputs) if isinstance(inputs, np.ndarray) else inputs)
                 buttons, turns = loss_of(output, piece, camera)
                 losses.append(torch.stack([buttons, turns]).detach())
-                yield buttons + config.camera_weight * turns
+                yield weight * (buttons + config.camera_weight * turns)
 
         facts = optimizer.step(pieces())
         average.update(network)
@@ -171,6 +174,7 @@ def train(
                     average.swap(network)
 
             training.save(folder, step + 1, write, network, parts, config.keep)
+    accelerator.wait_for_everyone()
     found = training.latest(folder)
     assert found is not None
     return found

@@ -164,7 +164,8 @@ def losses(policy: VPTPolicy, frames: np.ndarray, classes: Tensor) -> Tensor:
     import torch
 
     first = torch.zeros(frames.shape[:2], dtype=torch.bool)
-    output, _ = policy(frames, first, policy.initial_state(len(frames)))
+    plain = getattr(policy, "module", policy)  # as accelerate wraps it
+    output, _ = policy(frames, first, plain.initial_state(len(frames)))
     taken = [
         output[head].gather(-1, classes[..., column, None]).squeeze(-1)
         for column, head in enumerate(("buttons_logp", "camera_logp"))
@@ -199,10 +200,13 @@ def train(
         parameter.requires_grad_(False)
     model = accelerator.prepare(policy)
     optimizer = Optimizer(model, config.optimizer, config.steps, accelerator)
-    batches = Batches(len(data), config.batch, config.seed)
+    batches = Batches(
+        len(data), config.batch, config.seed, rank=accelerator.process_index, world=accelerator.num_processes
+    )
     parts = {"optimizer": optimizer, "batches": batches}
     start = resume(out, model, parts)
-    log = Log(out / "log.jsonl", start, say)
+    main = accelerator.is_main_process
+    log = Log(out / "log.jsonl", start, say, main)
     should_log, should_save = every(config.log_every), every(config.save_every, last=config.steps)
     facts: dict[str, float] = {}
     for step, indices in zip(range(start, config.steps), batches, strict=False):
@@ -210,17 +214,19 @@ def train(
         taken, counted = torch.from_numpy(classes).to(policy.device), torch.from_numpy(counts).to(policy.device)
         with accelerator.autocast():
             nats = losses(model, frames, taken)[counted].mean(dim=0)
-        update = optimizer.step(nats.sum())
+        update = optimizer.step(nats.sum() * training.share(accelerator, float(counts.sum())))
         if should_log(step):
             log.write(step, buttons=nats[0], camera=nats[1], epoch=batches.epoch, **update)
-        if should_save(step):
+        if should_save(step) and main:
             if held_back:
                 facts = held_back_loss(policy, held_back, config)
                 log.write(step, **{f"held_back_{name}": value for name, value in facts.items()})
             training.save(
                 out, step + 1, lambda to, told=facts: _write(to, policy, config, clips, told), model, parts, config.keep
             )
-    _finish(out)
+    if main:
+        _finish(out)
+    accelerator.wait_for_everyone()
     return out
 
 

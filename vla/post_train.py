@@ -251,21 +251,22 @@ def post_train(
     )
     parts = {"optimizer": optimizer, "batches": batches}
     start = training.resume(out, model, parts)
-    log = training.Log(out / "log.jsonl", start, say)
+    log = training.Log(out / "log.jsonl", start, say, accelerator.is_main_process)
     should_log, should_save = training.every(config.log_every), training.every(config.save_every, last=config.steps)
     backbone.model.train()
     tokens, began = 0, time.perf_counter()
     for step, numbers in zip(range(start, config.steps), batches, strict=False):
-        training.seed_step(config.seed, step)
+        training.seed_step(config.seed, step, accelerator.process_index)
         chosen = []
         for number in numbers.tolist():
             random = generator(config.seed, "augment", step, number) if config.augment else None
             chosen.append(examples.augmented(number, random))
         packed = pack(chosen, config.max_tokens)
         losses: list[float] = []  # of the parts of the batch
-        facts = optimizer.step(_losses(model, packed, config.rows or len(packed.ids), accelerator, losses))
+        rows, weight = config.rows or len(packed.ids), training.share(accelerator, packed.learnt)
+        facts = optimizer.step(_losses(model, packed, rows, weight, accelerator, losses))
         tokens += packed.tokens
-        mean = sum(losses) / len(losses)
+        mean = training.averaged(accelerator, sum(losses) / len(losses))
         if should_log(step):
             seconds = time.perf_counter() - began
             log.write(
@@ -279,6 +280,7 @@ def post_train(
                           model, parts)  # fmt: skip
         if stop_after is not None and step + 1 - start >= stop_after:
             break
+    accelerator.wait_for_everyone()
     backbone.model.eval()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -286,12 +288,17 @@ def post_train(
     return last if last is not None else out
 
 
-def _losses(model: Any, packed: Packed, rows: int, accelerator: Any, losses: list[float]) -> Iterator[torch.Tensor]:
-    """The loss of so many rows at a time, weighted so that their mean is that of all tokens; told in `losses`, too."""
+def _losses(
+    model: Any, packed: Packed, rows: int, weight: float, accelerator: Any, losses: list[float]
+) -> Iterator[torch.Tensor]:
+    """The loss of so many rows at a time, weighted so that their mean is that of all tokens; told in `losses`, too.
+
+    weight: what these rows count among those of all processes.
+    """
     parts = list(packed.parts(rows))
     for part in parts:
         with accelerator.autocast():
-            loss = model(part) * (part.learnt * len(parts) / packed.learnt)
+            loss = model(part) * (weight * part.learnt * len(parts) / packed.learnt)
         losses.append(loss.item())
         yield loss
 

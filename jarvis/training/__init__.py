@@ -44,14 +44,23 @@ if TYPE_CHECKING:
     from jarvis.training.checkpoints import CheckpointError, latest, name, prune, resume, save, saved
     from jarvis.training.configs import ConfigError, change, to_json
     from jarvis.training.logs import Log, every
-    from jarvis.training.optimizers import Average, Optimizer, OptimizerConfig, accelerator, rate_at, seed_step
+    from jarvis.training.optimizers import (
+        Average,
+        Optimizer,
+        OptimizerConfig,
+        accelerator,
+        averaged,
+        rate_at,
+        seed_step,
+        share,
+    )
 
 _MODULES = {
     "batches": "Batches",
     "checkpoints": "CheckpointError latest name prune resume save saved",
     "configs": "ConfigError change to_json",
     "logs": "Log every",
-    "optimizers": "Average Optimizer OptimizerConfig accelerator rate_at seed_step",
+    "optimizers": "Average Optimizer OptimizerConfig accelerator averaged rate_at seed_step share",
 }
 _HOME = {name: f"jarvis.training.{module}" for module, names in _MODULES.items() for name in names.split()}
 

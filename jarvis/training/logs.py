@@ -27,10 +27,15 @@ class Log:
     What is no number any more (a loss that is NaN) is written as null, so that the log survives what it must show.
     """
 
-    def __init__(self, path: Pathlike, start: int = 0, say: Callable[[str], None] | None = None) -> None:
-        """start: lines of this step and later ones are forgotten, a resumed run writes them again."""
-        self.path, self._say, self._began = Path(path), say, time.monotonic()
-        if self.path.is_file():
+    def __init__(
+        self, path: Pathlike, start: int = 0, say: Callable[[str], None] | None = None, writes: bool = True
+    ) -> None:
+        """start: lines of this step and later ones are forgotten, a resumed run writes them again.
+
+        writes: False for all but one of several processes, whose lines go nowhere.
+        """
+        self.path, self._say, self._began, self._writes = Path(path), say, time.monotonic(), writes
+        if writes and self.path.is_file():
             lines = read_json_lines(self.path)
             kept = [line for line in lines if line["step"] < start]
             if len(kept) != len(lines) or lines.cut:
@@ -42,6 +47,8 @@ class Log:
         """Appends a line and returns it."""
         line = {"step": step, "seconds": round(time.monotonic() - self._began, 3)}
         line |= {name: _number(value) for name, value in values.items()}
+        if not self._writes:
+            return line
         append_json_line(self.path, line)
         if self._say:
             self._say(" ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from jarvis.core.errors import JarvisError
 from jarvis.core.random_streams import stream_seed
 
-__all__ = ["Average", "Optimizer", "OptimizerConfig", "accelerator", "rate_at", "seed_step"]
+__all__ = ["Average", "Optimizer", "OptimizerConfig", "accelerator", "averaged", "rate_at", "seed_step", "share"]
 
 SCHEDULES = ("constant", "cosine", "linear")
 
@@ -55,9 +55,30 @@ def accelerator(precision: str = "no", device: str | None = None) -> Accelerator
     return Accelerator(cpu=device == "cpu", mixed_precision=precision)
 
 
-def seed_step(seed: int, step: int) -> None:
-    """Seeds torch for one step. So no random state needs to be kept, and a resumed run draws what it would have."""
-    torch.manual_seed(stream_seed(seed, "step", step) % 2**63)
+def seed_step(seed: int, step: int, process: int = 0) -> None:
+    """Seeds torch for one step. So no random state needs to be kept, and a resumed run draws what it would have.
+
+    process: its number, of several; they must not all drop the same features.
+    """
+    torch.manual_seed(stream_seed(seed, "step", step, *([process] if process else [])) % 2**63)
+
+
+def averaged(accelerator: Accelerator, value: float) -> float:
+    """The mean over all processes, which must ask together."""
+    if accelerator.num_processes == 1:
+        return value
+    return float(accelerator.reduce(torch.tensor(value, device=accelerator.device), "mean").item())
+
+
+def share(accelerator: Accelerator, count: float) -> float:
+    """What a mean over `count` items of this process counts, so that the mean of all processes is that of all items.
+
+    1 with one process. All processes must ask together.
+    """
+    if accelerator.num_processes == 1:
+        return 1.0
+    total = accelerator.reduce(torch.tensor(float(count), device=accelerator.device), "sum").item()
+    return count * accelerator.num_processes / max(total, 1.0)
 
 
 class Optimizer:
@@ -68,7 +89,7 @@ class Optimizer:
     """
 
     def __init__(self, model: nn.Module, config: OptimizerConfig, steps: int, accelerator: Accelerator) -> None:
-        self.config, self.steps, self.accelerator = config, steps, accelerator
+        self.config, self.steps, self.accelerator, self._model = config, steps, accelerator, model
         self.taken = 0  # steps
         plain = accelerator.unwrap_model(model)
         self.parameters = {name: p for name, p in plain.named_parameters() if p.requires_grad}
@@ -85,16 +106,20 @@ class Optimizer:
         """One update. Returns {"rate", "norm"}: the learning rate, and the gradient's norm before it was clipped.
 
         loss: a mean over the batch, or several over equal parts of it (best from a generator, which frees each part's
-        memory before the next). A step whose gradient is not finite changes nothing.
+        memory before the next). A step whose gradient is not finite changes nothing. Of several processes each may have
+        another number of parts, and parameters that it does not use.
         """
         losses = [loss] if isinstance(loss, Tensor) else loss
         count = 0
-        for part in losses:
-            self.accelerator.backward(part)
-            count += 1
+        with self.accelerator.no_sync(self._model):  # once for all parts, below
+            for part in losses:
+                self.accelerator.backward(part)
+                count += 1
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         if count > 1:
             torch._foreach_div_(gradients, count)
+        if isinstance(self._model, nn.parallel.DistributedDataParallel):
+            self._average_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip or math.inf).item()
         rate = rate_at(self.config, self.taken, self.steps)
         if math.isfinite(norm):
@@ -104,6 +129,15 @@ class Optimizer:
         self._adam.zero_grad(set_to_none=True)
         self.taken += 1
         return {"rate": rate, "norm": norm}
+
+    def _average_gradients(self) -> None:
+        """Over all processes. What none of them used keeps no gradient, as with one process."""
+        used = torch.tensor([float(p.grad is not None) for p in self.parameters.values()])
+        used = self.accelerator.reduce(used.to(self.accelerator.device), "sum").cpu()
+        for parameter, users in zip(self.parameters.values(), used.tolist(), strict=True):
+            if users:
+                gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = self.accelerator.reduce(gradient, "mean")
 
     def state(self) -> dict[str, Any]:
         """Numbers and tensors by name, what `restore` takes."""

@@ -55,7 +55,8 @@ def train_vla(
 
     The stages follow each other through --model: the language stage's last checkpoint is where the vision stage begins,
     and so on. A run that was stopped goes on exactly. Every setting of the recipe can be given: --set steps=500
-    --set optimizer.rate=1e-4 --set lora=16 --set chunk=4. Several GPUs: accelerate launch -m jarvis train vla ...
+    --set optimizer.rate=1e-4 --set lora=16 --set chunk=4. Several GPUs:
+    accelerate launch --multi_gpu --num_processes 8 -m jarvis train vla ..., which makes what one would make.
     """
     from vla.post_train import post_train
     from vla.post_train import recipe as recipe_of
