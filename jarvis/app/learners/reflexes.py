@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jarvis.app.planner.guide import STEEP
+from jarvis.app.planner.guide import STEEP, on_feet
 from jarvis.envs.scripted.digging import REACH
 from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.mining import lying
@@ -128,7 +128,7 @@ def sink(me: ScriptedPlayer) -> Keys | None:
     if under in (1, 4) and (me.digging_price[get_block(me.grid, *cell)] >= 1e8 or me.opens_danger(cell)):
         return None
     me.mouse = (0.0, 0.0)
-    if me.p["pitch"] < STEEP:
+    if me.p["pitch"] < STEEP and not on_feet(me.world):
         return look_down(me)
     if under in (1, 4):
         return ("attack",)

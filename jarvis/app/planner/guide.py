@@ -12,6 +12,7 @@ in the world anything is.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -44,7 +45,7 @@ PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
 HOPE = 100  # ticks in which a table or furnace can be opened, or it is as if there were none
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
-STEEP = 85.0  # degrees below the horizon at which what is underfoot is dug
+STEEP = 85.0  # degrees below the horizon at which the eyes are down, whatever is underfoot
 STRAY = 100  # ticks for a way round what cannot be dug, before the eyes are called down again
 SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
 UNDERFOOT = "stone"  # a block that need not be looked for
@@ -329,7 +330,7 @@ class Guide:
     def _down(self, world: World) -> str:
         """Down: first the eyes, then the pickaxe."""
         player = world.player[0]
-        if player["pitch"] >= STEEP:
+        if player["pitch"] >= STEEP or on_feet(world):
             self._steep = self._ticks
         elif self._ticks - self._steep > STRAY and not player["in_water"]:
             return ", look down"
@@ -380,6 +381,13 @@ def _carried(world: World) -> Counter[str]:
             if item:
                 carried[RULES.items[item]] += count
     return carried
+
+
+def on_feet(world: World) -> bool:
+    """Whether the crosshair is on the block that the player stands on."""
+    hit, player = world.pointed, world.player[0]
+    feet = math.floor(player["x"]), math.floor(player["y"] + 0.4), math.floor(player["z"])
+    return hit is not None and (hit.x, hit.y + 1, hit.z) == feet
 
 
 def _wood(inventory: Mapping[str, int]) -> int:
