@@ -157,7 +157,8 @@ def collect(
             look = looks[row]
             reply = style.reply(codec.encode(look.shown.to_env()))
             layers = [stack.tokens[place].numpy(), *(layer[place].numpy() for layer in stack.deep)]
-            kept.add(layers, style.render([style.first(look.text), reply], tokenizer, [grid]), look.text.partition(", ")[2] or look.kind)
+            kind = look.text.partition(", ")[2] or look.kind
+            kept.add(layers, style.render([style.first(look.text), reply], tokenizer, [grid]), kind)
         for row, lesson in enumerate(lessons):
             lesson.step(played.get(row))
 
