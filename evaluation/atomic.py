@@ -46,7 +46,7 @@ def thing(name: str, count: int = 1) -> str:
     words = name.replace("_", " ")
     if count == 1:
         return words
-    if words.split()[-1] in _MASS:
+    if words.split()[-1] in _MASS or words.endswith("s"):
         return f"{count} {words}"
     return f"{count} {words[:-1] + 'ies' if words.endswith('y') else words + 's'}"
 

@@ -120,7 +120,7 @@ def start(config: RecordConfig, say: Callable[[str], None] = print) -> RecordRep
         hands = stack.enter_context(engine_of(engine, config.workers, config.address, deadline=patience))
         return record(
             make_env, player, tasks, config.out, hours=hours, episodes=episodes, engine=hands, seed=config.seed,
-            style=replace(config.style, vary=config.vary), facts=facts, say=meter.say, watch=watch,
+            style=replace(config.style, vary=config.vary, prefix=config.env), facts=facts, say=meter.say, watch=watch,
         )  # fmt: skip
 
 

@@ -175,6 +175,7 @@ def test_episodes_are_the_same_for_everybody():
 
 
 def test_people_talk_like_that():
+    assert thing("oak_planks", 2) == "2 oak planks"
     assert [thing("oak_log", 4), thing("coal_ore", 3), thing("cow", 2), thing("poppy", 3)] == [
         "4 oak logs", "3 coal ore", "2 cows", "3 poppies",
     ]  # fmt: skip
