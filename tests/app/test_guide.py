@@ -179,7 +179,7 @@ class TestGuide:
             directive = guide.look(env.world, action)
             texts += [directive.text] if directive.kind == "gather" and directive.text not in texts else []
             env.step(action := teacher.show(env.world, directive))
-        assert texts == ["mine stone, look down", "mine stone, straight down"]
+        assert texts[:2] == ["mine stone, look down", "mine stone, dig"]
         player = env.world.player[0]
         assert (math.floor(player["x"]), math.floor(player["z"])) == (x, z)
         assert player["y"] < high - 4

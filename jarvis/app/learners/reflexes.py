@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jarvis.app.planner.guide import STEEP, on_feet
+from jarvis.app.planner.guide import AXES, STEEP
 from jarvis.envs.scripted.digging import REACH
 from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.mining import lying
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_TURN", "advance", "approach", "gather_drops", "go", "look_down", "sink", "turn"]
 
 Keys = tuple[str, ...]
-AXES = ((0, 1), (-1, 0), (0, -1), (1, 0))  # (x, z) ahead at yaw 0, 90, 180 and 270
 MAX_TURN = 10.0  # degrees a tick
 TURN = 7.24  # degrees a tick when looking about
 FREE, WATER, LAVA = 0, 2, 3  # of paths.cell_class
@@ -128,7 +127,7 @@ def sink(me: ScriptedPlayer) -> Keys | None:
     if under in (1, 4) and (me.digging_price[get_block(me.grid, *cell)] >= 1e8 or me.opens_danger(cell)):
         return None
     me.mouse = (0.0, 0.0)
-    if me.p["pitch"] < STEEP and not on_feet(me.world):
+    if me.p["pitch"] < STEEP:
         return look_down(me)
     if under in (1, 4):
         return ("attack",)

@@ -46,7 +46,8 @@ HOPE = 100  # ticks in which a table or furnace can be opened, or it is as if th
 DARK = 0.3  # of the sky's light: under the ground
 DEEP_BELOW = 50.0  # metres: who is there already does not turn back to pack
 STEEP = 85.0  # degrees below the horizon at which the eyes are down, whatever is underfoot
-STRAY = 100  # ticks for a way round what cannot be dug, before the eyes are called down again
+AXES = ((0, 1), (-1, 0), (0, -1), (1, 0))  # (x, z) ahead at yaw 0, 90, 180 and 270
+PAUSE, ASIDE = 40, 60  # ticks: so long nothing underfoot is under the crosshair, then it goes on level for so long
 SLACK = 2.5  # metres above the level of a tunnel at which it is dug down to again
 UNDERFOOT = "stone"  # a block that need not be looked for
 SPARE = ("stone_pickaxe", 1)  # to have with one down there, as long as it can be made
@@ -69,7 +70,7 @@ class Guide:
         self.planner = RulePlanner(goal)
         self._ready = False  # packed for the deep
         self._tool = 0  # item, for what the crosshair was on last
-        self._steep = -1000  # when the eyes were down last
+        self._dug = 0  # when what is underfoot was under the crosshair last
         self._level = False  # as deep as what is looked for
         self._ticks = 0
         self._job: tuple[Step, int, int] | None = None  # to craft or smelt, how many are to be carried, until when
@@ -301,8 +302,8 @@ class Guide:
             phase = self._down(world) if world.player[0]["y"] > level + SLACK else ", tunnel"
         else:
             phase = self._phase(world, item, f"mine {name}", carried)
-            if _pointed(world) in blocks:
-                phase = ", dig"
+        if _pointed(world) in blocks or _in_the_way(world, phase):
+            phase = ", dig"
         return Directive("gather", f"mine {name}{phase}", (item, blocks))
 
     def _kill(self, world: World, mob: str, item: str = "") -> Directive:
@@ -328,13 +329,13 @@ class Guide:
         return ", climb" if y < SEA_LEVEL and location_stats(world)["sky_light_level"] < DARK else ""
 
     def _down(self, world: World) -> str:
-        """Down: first the eyes, then the pickaxe."""
+        """Down: first the eyes, then the pickaxe; now and then a few steps on, where nothing underfoot can be dug."""
         player = world.player[0]
-        if player["pitch"] >= STEEP or on_feet(world):
-            self._steep = self._ticks
-        elif self._ticks - self._steep > STRAY and not player["in_water"]:
-            return ", look down"
-        return ", straight down"
+        if _in_the_way(world, ", straight down"):
+            self._dug = self._ticks
+        if (self._ticks - self._dug) % (PAUSE + ASIDE) >= PAUSE:
+            return ", tunnel"
+        return ", look down" if player["pitch"] < STEEP and not player["in_water"] else ", straight down"
 
     def _perform(self, world: World, want: Want) -> Directive:
         """Something that is not about an item: put down, eaten, opened, killed."""
@@ -383,11 +384,21 @@ def _carried(world: World) -> Counter[str]:
     return carried
 
 
-def on_feet(world: World) -> bool:
-    """Whether the crosshair is on the block that the player stands on."""
+def _in_the_way(world: World, phase: str) -> bool:
+    """Whether the crosshair is on a block that is to be dug to get on: underfoot, or before the face."""
     hit, player = world.pointed, world.player[0]
-    feet = math.floor(player["x"]), math.floor(player["y"] + 0.4), math.floor(player["z"])
-    return hit is not None and (hit.x, hit.y + 1, hit.z) == feet
+    if hit is None:
+        return False
+    x, y, z = math.floor(player["x"]), math.floor(player["y"] + 0.4), math.floor(player["z"])
+    off = (hit.x - x, hit.y - y, hit.z - z)
+    dx, dz = AXES[round(float(player["yaw"]) / 90.0) % 4]
+    cells = {
+        ", straight down": [(0, -1, 0)],
+        ", look down": [(0, -1, 0)],
+        ", tunnel": [(dx, 0, dz), (dx, 1, dz)],
+        ", climb": [(dx, 1, dz), (dx, 2, dz), (0, 2, 0)],
+    }
+    return off in cells.get(phase, [])
 
 
 def _wood(inventory: Mapping[str, int]) -> int:
