@@ -114,8 +114,10 @@ def engine_of(
 class Agenda(Generic[Item]):
     """What is to be done next: items that failed and have an attempt left, then new ones."""
 
-    def __init__(self, items: Iterable[Item], attempts: int) -> None:
+    def __init__(self, items: Iterable[Item], attempts: int, again: Callable[[Item, str], None] | None = None) -> None:
+        """again: as of `Engine.map`."""
         self._coming, self._again, self._attempts = iter(items), deque[tuple[Item, int]](), attempts
+        self._tell = again
 
     def next(self) -> tuple[Item, int] | None:
         """An item and the number of this attempt at it, from 1."""
@@ -125,11 +127,14 @@ class Agenda(Generic[Item]):
             return item, 1
         return None
 
-    def again(self, item: Item, attempt: int) -> bool:
-        """Whether the item, whose attempt failed, will be tried once more."""
-        if attempt < self._attempts:
-            self._again.append((item, attempt + 1))
-        return attempt < self._attempts
+    def failed(self, item: Item, attempt: int, reason: str) -> Iterator[Outcome[Item, Any]]:
+        """What came of the item, whose attempt failed: nothing yet if it will be tried once more."""
+        if attempt >= self._attempts:
+            yield Outcome(item, None, reason, attempt)
+            return
+        self._again.append((item, attempt + 1))
+        if self._tell is not None:
+            self._tell(item, reason)
 
 
 class InlineEngine:
@@ -146,17 +151,13 @@ class InlineEngine:
         again: Callable[[Item, str], None] | None = None,
     ) -> Iterator[Outcome[Item, Value]]:
         """Every item once, in their order but for those that are tried again."""
-        agenda = Agenda(items, self.attempts)
+        agenda = Agenda(items, self.attempts, again)
         while (found := agenda.next()) is not None:
             item, attempt = found
             try:
                 yield Outcome(item, work(item), attempts=attempt)
             except Exception as error:
-                reason = f"{type(error).__name__}: {error}"
-                if not agenda.again(item, attempt):
-                    yield Outcome(item, None, reason, attempt)
-                elif again is not None:
-                    again(item, reason)
+                yield from agenda.failed(item, attempt, f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Nothing is kept."""
@@ -257,7 +258,7 @@ class ProcessEngine:
         again: Callable[[Item, str], None] | None = None,
     ) -> Iterator[Outcome[Item, Value]]:
         """Every item once, in the order in which they end."""
-        agenda = Agenda(items, self.attempts)
+        agenda = Agenda(items, self.attempts, again)
         free = list(self._workers)
         running: dict[Future[Value], tuple[Worker, Item, int]] = {}
         while True:
@@ -280,11 +281,7 @@ class ProcessEngine:
                 lost = loss(error)
                 if lost is not None:
                     worker.end()
-                reason = lost or f"{type(error).__name__}: {error}"
-                if not agenda.again(item, attempt):
-                    yield Outcome(item, None, reason, attempt)
-                elif again is not None:
-                    again(item, reason)
+                yield from agenda.failed(item, attempt, lost or f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Ends all workers."""

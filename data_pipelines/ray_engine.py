@@ -97,7 +97,7 @@ class RayEngine:
         """Every item once, in the order in which they end."""
         import ray
 
-        agenda = Agenda(items, self.attempts)
+        agenda = Agenda(items, self.attempts, again)
         orphans: deque[_Errand] = deque()  # whose machine was lost
         running: dict[Any, _Errand] = {}  # by the reference of the work
         waiting: dict[Any, _Errand] = {}  # for room in the cluster: by the reference of the beginning
@@ -152,10 +152,8 @@ class RayEngine:
                     ray.kill(errand.actor)
                 if reason is None:
                     yield Outcome(errand.item, value, attempts=errand.attempt)
-                elif not agenda.again(errand.item, errand.attempt):
-                    yield Outcome(errand.item, None, reason, errand.attempt)
-                elif again is not None:
-                    again(errand.item, reason)
+                else:
+                    yield from agenda.failed(errand.item, errand.attempt, reason)
 
     def close(self) -> None:
         """Ends all actors, and the cluster if it was started for this run."""

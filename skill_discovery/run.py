@@ -229,6 +229,7 @@ def _all_evidence(
         else:
             found[clip.name] = evidence
     if errands:
+        _scorer.cache_clear()  # the folder may hold another one than in an earlier call
         _scorer(config.policy)  # a predictor that does not fit is no clip's fault
     for outcome in engine.map(_gather, (errand for _, errand in errands.values())):
         clip = outcome.item.clip

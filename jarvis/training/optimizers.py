@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,14 +112,16 @@ class Optimizer:
         """
         losses = [loss] if isinstance(loss, Tensor) else loss
         count = 0
-        with self.accelerator.no_sync(self._model):  # once for all parts, below
+        # NOTE: what accelerate wraps in another way, as FSDP, shares its gradients by itself
+        ours = isinstance(self._model, nn.parallel.DistributedDataParallel)
+        with self.accelerator.no_sync(self._model) if ours else nullcontext():  # once for all parts, below
             for part in losses:
                 self.accelerator.backward(part)
                 count += 1
         gradients = [p.grad for p in self.parameters.values() if p.grad is not None]
         if count > 1:
             torch._foreach_div_(gradients, count)
-        if isinstance(self._model, nn.parallel.DistributedDataParallel):
+        if ours:
             self._average_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.clip or math.inf).item()
         rate = rate_at(self.config, self.taken, self.steps)
