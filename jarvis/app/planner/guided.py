@@ -25,7 +25,7 @@ from jarvis.core.observations import Observation
 __all__ = ["AGENT", "GuidedPolicy", "default_agent", "guided"]
 
 AGENT = Path(__file__).parents[2] / "data" / "agent"  # the checkpoint that ships
-TEMPERATURE = 0.3
+TEMPERATURE = 0.5
 NEVER = 10**9  # a guide says to wait, so doing nothing for long is no sign of a freeze
 
 
