@@ -17,8 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from evaluation.statistics import student
 from jarvis.app.cli import main as jarvis
 from jarvis.core.files import read_json, write_json
 
@@ -96,13 +95,8 @@ def episodes(hours: float) -> int:
 
 def interval(values: Sequence[float]) -> str:
     """The mean, and what it is within at 95 % by Student's t."""
-    from scipy.stats import t
-
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return f"{mean:.3f}"
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return f"{mean:.3f} ({mean - half:.3f} to {mean + half:.3f})"
+    mean, low, high = student(values)
+    return f"{mean:.3f}" if len(values) < 2 else f"{mean:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _kept(path: Path, make: Callable[[], dict[str, float]]) -> dict[str, float]:

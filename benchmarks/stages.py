@@ -14,15 +14,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 # NOTE: vla.py beside this file has the name of a package
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
 
 from evaluation.runs import evaluate  # noqa: E402
-from evaluation.statistics import wilson  # noqa: E402
+from evaluation.statistics import student, wilson  # noqa: E402
 from evaluation.suites import get_suite  # noqa: E402
 from jarvis.app.cli import main as jarvis  # noqa: E402
+from jarvis.core.files import is_done, read_json  # noqa: E402
 from vla.policy import VlaPolicy  # noqa: E402
 from vla.post_train import STAGES, post_train, recipe  # noqa: E402
 
@@ -38,12 +37,11 @@ def data(out: Path, stage: str, episodes: int, pictures: int) -> Path:
     amounts = {"language": [], "vision": ["--pictures", str(pictures)], "trajectories": ["--episodes", str(episodes)]}
     tasks = [] if stage == "language" else [part for task in TASKS for part in ("--task", task)]
     sizes = [part for name, pixels in SIZE.items() for part in (f"--{name}", str(pixels))]
-    if not (folder / "made").is_file():
+    if not is_done(folder):
         out_and_seed = ["--seed", "0", "--out", str(folder)]
         code = jarvis(["train", "vla-data", stage, *amounts[stage], *tasks, *sizes, *out_and_seed])
         if code:
             raise SystemExit(code)
-        (folder / "made").touch()
     return folder
 
 
@@ -68,26 +66,21 @@ def trained(out: Path, stages: Sequence[str], folders: dict[str, Path], seed: in
     return Path(model)
 
 
-def judged(out: Path, model: Path, episodes: int, name: str) -> list[bool]:
-    """Who won, episode by episode."""
-    atomic = get_suite("atomic")
-    suite = replace(
-        atomic, name="placing", tasks={task: replace(atomic.tasks[task], max_ticks=TICKS) for task in TASKS}
-    )
-    lines: list[bool] = []
-    evaluate(
-        suite, VlaPolicy(model, temperature=0.3), out / "judged" / name, policy_name=name, split="validation",
-        episodes_each=episodes, env_options=SIZE, videos=False, report=False, rows=5,
-    )  # fmt: skip
-    for line in (out / "judged" / name / "results.jsonl").read_text().splitlines():
-        lines.append('"success":true' in line)
-    return lines
+def judged(out: Path, model: Path, episodes: int, name: str) -> int:
+    """How many episodes it won."""
+    folder = out / "judged" / name
+    if not is_done(folder):
+        atomic = get_suite("atomic")
+        tasks = {task: replace(atomic.tasks[task], max_ticks=TICKS) for task in TASKS}
+        evaluate(
+            replace(atomic, name="placing", tasks=tasks), VlaPolicy(model, temperature=0.3), folder, policy_name=name,
+            split="validation", episodes_each=episodes, env_options=SIZE, videos=False, report=False, rows=5,
+        )  # fmt: skip
+    return int(read_json(folder / "summary.json")["overall"]["success"])
 
 
 def main() -> None:
     """The command line."""
-    from scipy.stats import t
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
@@ -97,21 +90,20 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=10, help="judged, of each task")
     given = parser.parse_args()
     folders = {stage: data(given.out, stage, given.demonstrations, given.pictures) for stage in STAGES}
-    rates: dict[str, list[float]] = {arm: [] for arm in ARMS}
+    each = given.episodes * len(TASKS)
+    wins: dict[str, list[int]] = {arm: [] for arm in ARMS}
     for seed in range(given.seeds):
         for arm, stages in ARMS.items():
             model = trained(given.out, stages, folders, seed, given.steps)
             won = judged(given.out, model, given.episodes, f"{''.join(stage[0] for stage in stages)}-{seed}")
-            rates[arm].append(float(np.mean(won)))
-            print(f"seed {seed}, {arm}: {sum(won)} of {len(won)}", flush=True)
-    each = given.episodes * len(TASKS)
-    for arm, shares in rates.items():
-        interval = wilson(round(sum(shares) * each), each * len(shares))
-        print(f"{arm}: {np.mean(shares):.2f} ({interval.low:.2f} to {interval.high:.2f})")
-    gains = np.subtract(*reversed(list(rates.values())))
-    half = float(t.ppf(0.975, len(gains) - 1) * np.std(gains, ddof=1) / np.sqrt(len(gains)))
-    gain = float(gains.mean())
-    print(f"gain of the first two stages: {gain:+.2f} ({gain - half:+.2f} to {gain + half:+.2f})")
+            wins[arm].append(won)
+            print(f"seed {seed}, {arm}: {won} of {each}", flush=True)
+    for arm, counts in wins.items():
+        share, low, high = wilson(sum(counts), each * len(counts))
+        print(f"{arm}: {share:.2f} ({low:.2f} to {high:.2f})")
+    alone, after = wins.values()
+    gain, low, high = student([(second - first) / each for first, second in zip(alone, after, strict=True)])
+    print(f"gain of the first two stages: {gain:+.2f} ({low:+.2f} to {high:+.2f})")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from jarvis.core.random_streams import generator
 
 __all__ = [
     "Comparison", "Curve", "Interval", "compare_pairs", "crafter_score", "mcnemar", "milestone_curve", "quartiles",
-    "wilson",
+    "student", "wilson",
 ]  # fmt: skip
 
 Z = 1.959963984540054  # of the normal distribution, between -Z and Z lie 95 %
@@ -51,6 +51,20 @@ def wilson(successes: int, count: int) -> Interval:
     low = 0.0 if successes == 0 else max(0.0, middle - half)
     high = 1.0 if successes == count else min(1.0, middle + half)
     return Interval(share, low, high)
+
+
+def student(values: Sequence[float]) -> Interval:
+    """The mean of independent values, such as of training seeds, with Student's t interval. Needs SciPy.
+
+    One value says nothing of the spread: anything.
+    """
+    from scipy.stats import t
+
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, -math.inf, math.inf)
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.statistics import compare_pairs, crafter_score, mcnemar, milestone_curve, quartiles, wilson
+from evaluation.statistics import compare_pairs, crafter_score, mcnemar, milestone_curve, quartiles, student, wilson
 
 
 def test_wilson_intervals_are_those_of_the_textbooks():
@@ -14,6 +14,13 @@ def test_wilson_intervals_are_those_of_the_textbooks():
     # Newcombe (1998), table I, method 3
     for successes, count, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)):
         assert wilson(successes, count)[1:] == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+def test_the_interval_of_a_few_seeds_is_students():
+    # the table's 4.3027 for two degrees of freedom; these have a standard error of 1 / sqrt(3)
+    half = 4.3027 / math.sqrt(3)
+    assert student([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2.0 - half, 2.0 + half), abs=1e-4)
+    assert student([0.5]) == (0.5, -math.inf, math.inf)
 
 
 def test_nothing_played_is_nothing_known():
