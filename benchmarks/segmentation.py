@@ -124,12 +124,20 @@ def scripted(env: Any, kind: Kind, seed: int, human: bool) -> Player:
 
 def record_part(out: Path, part: str, minutes: float) -> int:
     """Plays until there is enough; goes on where it was cut off. Returns the ticks."""
+    kind, human, share, first_seed = PARTS[part]
+    return record_until(out / "recordings" / part, kind, minutes * share * 1200, first_seed, human=human)
+
+
+def record_until(
+    folder: Path, kind: Kind, wanted: float, first_seed: int, *, human: bool = True, size: int = SIZE
+) -> int:
+    """Episodes named after the folder until there are so many ticks; goes on where it was cut off."""
     from jarvis.envs.voxel import VoxelEnv
 
-    kind, human, share, first_seed = PARTS[part]
-    env = VoxelEnv(width=SIZE, height=SIZE, show_cursor=False)
-    folder, style = out / "recordings" / part, RecordingStyle(prefix=part)
-    wanted, ticks, episode, began = minutes * share * 1200, 0, 0, time.monotonic()
+    part = folder.name
+    env = VoxelEnv(width=size, height=size, show_cursor=False)
+    style = RecordingStyle(prefix=part)
+    ticks, episode, began = 0, 0, time.monotonic()
     while ticks < wanted:
         recording = Recording(str(folder / style.name(episode, 0)))
         if not recording.is_finished():
