@@ -159,14 +159,9 @@ class PolicyScorer:
 
 def load_scorer(spec: str | Path, config: ScoringConfig | None = None, **options: Any) -> PolicyScorer:
     """From a checkpoint folder or `vpt:MODEL[:WEIGHTS]`. ModelFileError names the file."""
-    from jarvis.vpt.loading import load_policy
+    from jarvis.vpt.loading import load_spec
 
     text = str(spec)
-    if not text.startswith("vpt:"):
-        if not Path(text).exists():
-            raise FormatError(f"{text}: no such checkpoint; train one with: jarvis train foundation PLAY --out {text}")
-        return PolicyScorer(load_policy(text), config, **options)
-    model, _, weights = text.removeprefix("vpt:").partition(":")
-    if not weights and model.endswith((".weights", ".safetensors")):
-        return PolicyScorer(load_policy(None, model), config, **options)
-    return PolicyScorer(load_policy(model, weights or None), config, **options)
+    if not text.startswith("vpt:") and not Path(text).exists():
+        raise FormatError(f"{text}: no such checkpoint; train one with: jarvis train foundation PLAY --out {text}")
+    return PolicyScorer(load_spec(text), config, **options)

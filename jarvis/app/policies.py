@@ -6,7 +6,8 @@
     human         a person at the page that `jarvis play --watch` serves
     scripted      the demonstrator: plays voxel worlds from the inside, through keyboard and mouse only
     vla:FOLDER    a vision-language-action model of `jarvis train vla`; the folder alone will do
-    hf:ORG/NAME   the same from the Hugging Face Hub's cache, for instance JARVIS-VLA's
+    vpt:MODEL[:WEIGHTS]    a network of VPT's, such as the released ones, or a folder of `jarvis train foundation`
+    hf:ORG/NAME   a vision-language-action model from the Hugging Face Hub's cache, for instance JARVIS-VLA's
     openai:URL#MODEL    a model behind an OpenAI-compatible server such as vLLM
     served:URL    any policy that `jarvis serve` serves
     planned:SPEC  another policy, told one atomic instruction of a plan after the other (SPEC@LLM asks a model)
@@ -53,6 +54,7 @@ POLICIES: dict[str, tuple[str, str]] = {
     "human": ("jarvis.app.people:HumanPolicy", ""),
     "scripted": ("jarvis.app.demonstrator:ScriptedPolicy", ""),
     "vla": ("vla.policy:VlaPolicy", "FOLDER"),
+    "vpt": ("jarvis.vpt.playing:VptPolicy", "MODEL[:WEIGHTS]"),
     "hf": ("vla.policy:hub_policy", "ORG/NAME"),
     "openai": ("vla.remote:OpenAIPolicy", "URL#MODEL"),
     "served": ("vla.serving:ServedPolicy", "URL"),
@@ -70,8 +72,8 @@ def load_policy(spec: str = "default", **options: Any) -> Policy:
 
     Raises UnknownNameError with what there is, and ValueError for a SPEC that lacks its part behind the colon.
     """
-    if _is_agent(spec):
-        spec = f"vla:{spec}"
+    if kind := _kind_of_folder(spec):
+        spec = f"{kind}:{spec}"
     name, colon, argument = spec.partition(":")
     if name not in POLICIES:
         raise UnknownPolicyError("policy", spec, nearest_names(name, POLICIES))
@@ -83,10 +85,13 @@ def load_policy(spec: str = "default", **options: Any) -> Policy:
     return make(argument, **options) if wanted else make(**options)
 
 
-def _is_agent(spec: str) -> bool:
-    """Whether it is the folder of a vision-language-action model."""
+def _kind_of_folder(spec: str) -> str | None:
+    """vla or vpt for the folder of such a model, None for anything else."""
     config = Path(spec) / "config.json"
-    return config.is_file() and "jarvis" in read_json(config)
+    content = read_json(config) if config.is_file() else None
+    if not isinstance(content, dict):
+        return None
+    return "vla" if "jarvis" in content else "vpt" if content.get("format") == "jarvis-vpt" else None
 
 
 def written(name: str) -> str:

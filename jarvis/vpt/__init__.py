@@ -30,9 +30,18 @@ if TYPE_CHECKING:
     )
     from jarvis.vpt.initialisation import build
     from jarvis.vpt.layers import cast_products
-    from jarvis.vpt.loading import load_idm, load_policy, read_checkpoint, read_config, write_checkpoint, write_network
+    from jarvis.vpt.loading import (
+        load_idm,
+        load_policy,
+        load_spec,
+        read_checkpoint,
+        read_config,
+        write_checkpoint,
+        write_network,
+    )
     from jarvis.vpt.networks import VPTIDM, VPTPolicy
     from jarvis.vpt.pixels import cursor_position, draw_cursor, resize
+    from jarvis.vpt.playing import VptPolicy
     from jarvis.vpt.sampling import entropy, kl_divergence, log_probability, sample
     from jarvis.vpt.speed import prepare
     from jarvis.vpt.transformer import PolicyState
@@ -43,8 +52,9 @@ _MODULES = {
     "tiny_idm",
     "initialisation": "build",
     "layers": "cast_products",
-    "loading": "load_idm load_policy read_checkpoint read_config write_checkpoint write_network",
+    "loading": "load_idm load_policy load_spec read_checkpoint read_config write_checkpoint write_network",
     "networks": "VPTIDM VPTPolicy",
+    "playing": "VptPolicy",
     "pixels": "cursor_position draw_cursor resize",
     "sampling": "entropy kl_divergence log_probability sample",
     "speed": "prepare",

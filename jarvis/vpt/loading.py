@@ -40,7 +40,8 @@ from jarvis.vpt.model_file import local_path, read_model_file
 from jarvis.vpt.networks import VPTIDM, VPTPolicy
 from jarvis.vpt.weights import load_tensors, read_tensors
 
-__all__ = ["load_idm", "load_policy", "read_checkpoint", "read_config", "write_checkpoint", "write_network"]
+__all__ = ["load_idm", "load_policy", "load_spec", "read_checkpoint", "read_config", "write_checkpoint",
+           "write_network"]  # fmt: skip
 
 FORMAT, FORMAT_VERSION = "jarvis-vpt", 1
 
@@ -60,6 +61,17 @@ def load_policy(
     Raises ModelFileError, naming the file, for anything missing, damaged, refused or not a policy.
     """
     return _load(VPTPolicy, model_path, weights_path, temperature)
+
+
+def load_spec(spec: str | Path, temperature: float | None = None) -> VPTPolicy:
+    """The policy that a checkpoint folder or `vpt:MODEL[:WEIGHTS]` names; MODEL may be the weights alone.
+
+    Raises ModelFileError as `load_policy` does.
+    """
+    model, _, weights = str(spec).removeprefix("vpt:").partition(":")
+    if not weights and model.endswith((".weights", ".safetensors")):
+        return load_policy(None, model, temperature)
+    return load_policy(model, weights or None, temperature)
 
 
 def load_idm(

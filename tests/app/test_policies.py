@@ -27,7 +27,7 @@ def longest_run(values: list[bool]) -> int:
     return best
 
 
-@pytest.mark.parametrize("spec", ["nobody", "vpt:2x", "runs/checkpoint"])
+@pytest.mark.parametrize("spec", ["nobody", "steve:2x", "runs/checkpoint"])
 def test_players_that_do_not_exist_are_refused_with_those_that_do(spec):
     with pytest.raises(UnknownNameError, match=r"this release plays default, random, noop, replay:FILE, human"):
         load_policy(spec)
