@@ -205,6 +205,55 @@ class TestGuide:
         assert texts[0] == "open the crafting table"
         assert "place the crafting table" in texts or texts[-1].startswith("select")
 
+    def test_a_slot_that_the_hand_does_not_find_is_tried_from_the_middle_again(self) -> None:
+        env = opened({"oak_planks": 4})
+        guide = Guide(Goal("g", Have("stick", 4)))
+        told = [guide.look(env.world) for _ in range(200)]  # and nothing is ever done
+        texts = [directive.text for directive in told]
+        assert "click" in texts[0] and texts.index(CLOSE.text) > 60
+        assert set(texts) == {texts[0], CLOSE.text}
+        world = env.world
+        world.tick(Action.of().buttons, (0.0, 0.0))
+        world.tick(Action.of("inventory").buttons, (0.0, 0.0))
+        assert guide.look(world) == OPEN and not world.screen.is_open
+
+    def test_what_hangs_on_the_cursor_is_dropped_later_than_nothing(self) -> None:
+        env = opened({"oak_planks": 4})
+        env.world.screen.carried = (RULES.item("dirt"), 3, 0)
+        guide = Guide(Goal("g", Have("stick", 4)))
+        texts = [guide.look(env.world).text for _ in range(300)]
+        assert "click" in texts[0] and texts.index(CLOSE.text) > 200
+
+    def test_stone_waits_for_the_pickaxe_that_could_not_be_made(self) -> None:
+        env = started(StartState(inventory={"oak_planks": 3, "stick": 2}, nearby={"crafting_table": 1}))
+        env.world.open_screen("crafting_table")
+        guide = Guide(Goal("g", Have("cobblestone", 1)))
+        guide._refused["wooden_pickaxe"] = 10**6
+        assert guide.look(env.world).kind == "close"  # the table is out of reach here: again, not on to the stone
+        assert not any("stone" in guide.look(env.world).text for _ in range(50))
+
+
+def test_a_screen_lesson_asks_for_every_slot_and_the_teacher_finds_it() -> None:
+    from jarvis.app.learners.screen_lessons import ScreenLesson
+
+    lesson = ScreenLesson((), 3, 1, width=32, height=18)
+    asked, screens, longest, before = set[str](), set[str](), 0, ("", 0)
+    for tick in range(3000):
+        look = lesson.look()
+        screens.add(lesson.env.world.screen.kind)
+        if look.kind in ("click", "swap"):
+            asked.add(look.text.partition("click ")[2])
+            before = before if before[0] == look.text else (look.text, tick)
+            longest = max(longest, tick - before[1])
+        else:
+            before = ("", tick)
+        lesson.step(None)
+    assert {f"hotbar {n}" for n in range(1, 10)} <= asked
+    assert {f"row {row} column {column}" for row in (1, 2, 3) for column in range(1, 10)} <= asked
+    assert {f"table {n}" for n in range(1, 10)} | {f"grid {n}" for n in range(1, 5)} | {"input", "fuel"} <= asked
+    assert {"player", "crafting_table", "furnace"} <= screens
+    assert longest < 12  # the teacher needs a few ticks for each
+
 
 def test_a_lesson_is_the_same_each_time() -> None:
     def played() -> list[tuple[str, tuple[str, ...], int]]:

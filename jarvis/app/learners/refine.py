@@ -73,10 +73,10 @@ class _Memory:
         self.kinds[slot] = list(SHARES).index(kind if kind in SHARES else "else")
         self.added[0] += 1
 
-    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
+    def draw(self, random: np.random.Generator, count: int, shares: dict[str, float]) -> np.ndarray:
         """Numbers of lessons: a kind by its share, then evenly."""
         kinds = np.asarray(self.kinds[: min(int(self.added[0]), CAPACITY)])
-        weights = np.where(np.bincount(kinds, minlength=len(SHARES)), list(SHARES.values()), 0.0)
+        weights = np.where(np.bincount(kinds, minlength=len(shares)), list(shares.values()), 0.0)
         drawn = random.multinomial(count, weights / weights.sum())
         return np.concatenate([random.choice(np.flatnonzero(kinds == k), n) for k, n in enumerate(drawn) if n])
 
@@ -102,6 +102,7 @@ def collect(
     seconds: float = Seconds,
     task: list[str] = Tasks,
     seed: int = 5,
+    screens: int = typer.Option(0, "--screens", help=f"Of the {WORLDS} worlds, in so many only screens are clicked."),
 ) -> None:
     """Play lessons and keep them."""
     import torch
@@ -109,6 +110,7 @@ def collect(
 
     from evaluation.tasks import get, matching
     from jarvis.app.learners.lessons import Lesson
+    from jarvis.app.learners.screen_lessons import ScreenLesson
     from jarvis.core.actions import Action
     from vla.backbone import Stack
     from vla.decoding import Speaker
@@ -120,7 +122,10 @@ def collect(
     grid = backbone.pixels.grid(config.height, config.width)
     tasks = [get(name) for pattern in task for name in matching(pattern)]
     lessons = [
-        Lesson(tasks, seed, row, width=config.width, height=config.height, longest=LONGEST) for row in range(WORLDS)
+        (ScreenLesson if row < screens else Lesson)(
+            tasks, seed, row, width=config.width, height=config.height, longest=LONGEST
+        )
+        for row in range(WORLDS)
     ]
     speaker, random = Speaker(backbone, grammar_of(codec, 1)), np.random.default_rng(seed)
     randoms = [np.random.default_rng((seed, row)) for row in range(WORLDS)]
@@ -157,7 +162,7 @@ def collect(
             look = looks[row]
             reply = style.reply(codec.encode(look.shown.to_env()))
             layers = [stack.tokens[place].numpy(), *(layer[place].numpy() for layer in stack.deep)]
-            kind = look.text.partition(", ")[2] or look.kind
+            kind = look.text.partition(", ")[2] or ("click" if look.kind == "swap" else look.kind)
             kept.add(layers, style.render([style.first(look.text), reply], tokenizer, [grid]), kind)
         for row, lesson in enumerate(lessons):
             lesson.step(played.get(row))
@@ -169,6 +174,7 @@ def learn(
     memory: Path = MemoryDir,
     seconds: float = Seconds,
     after: int = typer.Option(2000, "--after", help="Lessons to wait for."),
+    clicks: float = typer.Option(SHARES["click"], "--clicks", help="Share of clicks in what is drawn."),
 ) -> None:
     """Learn from what is kept, all but the vision tower."""
     import torch
@@ -196,7 +202,7 @@ def learn(
     while (share := (time.monotonic() - begun) / seconds) < 1.0:
         for group in adam.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * (0.05 + 0.475 * (1.0 + np.cos(np.pi * share)))
-        numbers = kept.draw(random, BATCH)
+        numbers = kept.draw(random, BATCH, {**SHARES, "click": clicks})
         width = int((kept.ids[numbers] != 0).sum(1).max()) + 1
         seen = torch.from_numpy(np.asarray(kept.seen[numbers])).float()
         stack = Stack(seen[:, 0], tuple(seen[:, layer] for layer in range(1, seen.shape[1])), grid)

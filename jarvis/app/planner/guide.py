@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from jarvis.app.planner.rules import RulePlanner, carried_of
-from jarvis.app.planner.slots import OPEN, WAIT, Directive, craft, free_hotbar, leave, smelt, swap
+from jarvis.app.planner.slots import CLOSE, OPEN, WAIT, Directive, craft, free_hotbar, leave, smelt, swap
 from jarvis.core.actions import BUTTON_INDEX, Action
 from jarvis.core.goals import Goal
 from jarvis.envs.scripted.digging import TOOL_IDS, best_tool
@@ -36,11 +36,12 @@ from jarvis.world.rules import RULES
 if TYPE_CHECKING:
     from jarvis.world.world import World
 
-__all__ = ["Guide"]
+__all__ = ["Guide", "pressed_anything"]
 
 REACH = 4.0  # metres to a table or furnace that can be used
 LOOK_EVERY, LOOK = 400, 50  # ticks: of a search without success, the first of every so many are for looking about
 DANGER = 60  # ticks after a blow in which no screen is opened
+LOST = 80  # ticks for one click
 PATIENCE = 600  # ticks for one thing to craft or smelt, more for each piece
 HOPE = 100  # ticks in which a table or furnace can be opened, or it is as if there were none
 DARK = 0.3  # of the sky's light: under the ground
@@ -53,6 +54,7 @@ UNDERFOOT = "stone"  # a block that need not be looked for
 SPARE = ("stone_pickaxe", 1)  # to have with one down there, as long as it can be made
 KIT = (("stone_pickaxe", 2), ("crafting_table", 1), ("#planks", 8), ("stick", 8))
 WOOD = 28  # planks' worth to carry before the first stone: there are no trees down there
+PICKAXES = ("wooden_pickaxe", "stone_pickaxe", "iron_pickaxe", "diamond_pickaxe")
 SWORDS = ("diamond_sword", "iron_sword", "stone_sword", "wooden_sword", "iron_axe", "stone_axe", "wooden_axe")
 IN_HAND = ("place", "eat", "drink", "pour", "throw")
 DEFEND = Directive("defend", "defend yourself")
@@ -80,6 +82,7 @@ class Guide:
         self._shunned: dict[str, int] = {}  # table or furnace -> until when those near by are left alone
         self._searching: tuple[str, int, int] = ("", 0, 0)  # text, since when, how much was carried then
         self._hp, self._hurt = 0.0, -1000
+        self._clicking, self._since = "", 0  # what is to be clicked, and since when it is told
 
     def look(self, world: World, last: Action | None = None) -> Directive:
         """What to do in this tick. last: what was done in the one before, None at the beginning."""
@@ -89,7 +92,7 @@ class Guide:
             self._job = None
             return WAIT
         self._feel(float(player["hp"]))
-        if last is not None and last.buttons[_PRESSED if screen.is_open else _OPENER].any():
+        if last is not None and pressed_anything(last, screen.is_open):
             return WAIT  # a button counts when it goes down, and some when it is let go
         if self._ticks - self._hurt < DANGER:
             if screen.is_open:
@@ -98,7 +101,15 @@ class Guide:
                 return DEFEND
         if self._job is None and not screen.is_open and (meal := self._meal(world)) is not None:
             return meal
-        return self._work(world)
+        return self._afresh(world, self._work(world))
+
+    def _afresh(self, world: World, directive: Directive) -> Directive:
+        """The directive; or, if the hand does not find what it tells, out of the screen: the cursor begins anew."""
+        told = directive.text if directive.kind in ("click", "swap") else ""
+        if told != self._clicking:
+            self._clicking, self._since = told, self._ticks
+        patience = LOST * (3 if world.screen.carried[0] else 1)  # what hangs on the cursor is dropped then
+        return CLOSE if told and self._ticks - self._since > patience else directive
 
     def _feel(self, hp: float) -> None:
         if hp < self._hp - 0.5:
@@ -152,13 +163,13 @@ class Guide:
                 return directive
             self._job = None
         steps = self._steps(world)
-        step = next((step for step in steps if self._refused.get(step.item, 0) <= self._ticks), None)
+        step = next((step for step in steps if self._can(world, step)), steps[0] if steps else None)
         if step is None:
             want = self._deed()
             if not self.planner.wants:
                 return leave(world) if world.screen.is_open else Directive("words", self.goal.text)
-            if want is None or steps:
-                return leave(world) if world.screen.is_open else WAIT if not steps else DEFEND
+            if want is None:
+                return leave(world) if world.screen.is_open else WAIT
             return self._perform(world, want)
         if step.kind in ("craft", "smelt"):
             pieces = carried_of(step.item, _carried(world)) + step.count
@@ -168,6 +179,13 @@ class Guide:
             return self._kill(world, step.source, step.item)
         blocks = gathered_from(step.item)[0]
         return self._gather(world, step.item, blocks, carried_of(step.item, _carried(world)))
+
+    def _can(self, world: World, step: Step) -> bool:
+        """Whether a step may be tried now: not given up for a while, and not one that waits for such a one's tool."""
+        if self._refused.get(step.item, 0) > self._ticks:
+            return False
+        tier = gathered_from(step.item)[1] if step.kind == "mine" else None
+        return tier is None or any(world.inventory().get(name) for name in PICKAXES[tier:])
 
     def _deed(self) -> Want | None:
         return next((want for want in self.planner.wants if want.how not in ("have", "make", "gather")), None)
@@ -369,6 +387,11 @@ class Guide:
         if not items:
             return None
         return self._hold(world, {RULES.item(name) for name in items if name in RULES.item_id})
+
+
+def pressed_anything(last: Action, on_screen: bool) -> bool:
+    """Whether a button was down that counts: on a screen any that clicks, else the one that opens the inventory."""
+    return bool(last.buttons[_PRESSED if on_screen else _OPENER].any())
 
 
 def _carried(world: World) -> Counter[str]:

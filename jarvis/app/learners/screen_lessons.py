@@ -1,0 +1,152 @@
+"""Screens full of odds and ends, and one click after another: the hands learn every slot, not only those of recipes.
+
+    lesson = ScreenLesson((), seed=0, number=3, width=252, height=140)        # as jarvis.app.learners.lessons.Lesson
+
+In play, what is crafted goes to the right end of the hotbar and what is found to its left, so a pupil that is only
+shown the beginnings of recipes learns the left. Here each slot of each screen is asked for alike, with the cursor
+wherever the last click left it, whatever lies there and whatever hangs on the cursor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jarvis.app.learners.lessons import Lesson
+from jarvis.app.planner.guide import pressed_anything
+from jarvis.app.planner.slots import WAIT, Directive, click, swap
+from jarvis.core.actions import Action
+from jarvis.core.goals import Goal
+from jarvis.core.start_states import StartState
+from jarvis.core.tasks import Task
+from jarvis.world.inventory import HOTBAR
+from jarvis.world.layout import get_block
+from jarvis.world.menus import EMPTY, LAYOUTS
+from jarvis.world.rules import RULES
+from jarvis.world.world import World
+
+__all__ = ["ScreenLesson"]
+
+STATIONS = ("crafting_table", "furnace")
+TASK = Task("screens", Goal("click"), StartState(nearby=dict.fromkeys(STATIONS, 1), nearby_radius=3, weather="clear"))
+LONGEST = 300  # ticks in one world
+CLICKS = (2, 7)  # on one screen, before another is laid out
+PATIENCE = 20  # ticks for one click
+AROUND = 6  # blocks within which a table or furnace is looked for
+# What lies about: what goes through the hands on the way to a diamond pickaxe.
+THINGS = (
+    "oak_log", "birch_log", "spruce_log", "oak_planks", "birch_planks", "spruce_planks", "stick", "crafting_table",
+    "furnace", "cobblestone", "dirt", "gravel", "coal", "iron_ore", "iron_ingot", "diamond", "torch", "wheat_seeds",
+    "oak_sapling", "granite", "diorite", "andesite", "wooden_pickaxe", "stone_pickaxe", "iron_pickaxe",
+)  # fmt: skip
+
+
+class ScreenLesson(Lesson):
+    """One screen after another, in worlds that lie behind them."""
+
+    def __init__(
+        self, tasks: Sequence[Task], seed: int, number: int, *, width: int, height: int, longest: int = LONGEST
+    ) -> None:
+        """tasks: whatever; there is one, to click what is told."""
+        super().__init__((TASK,), seed, number, width=width, height=height, longest=min(longest, LONGEST))
+
+    def _begin(self) -> None:
+        super()._begin()
+        self.guide: Any = _Clicker(self.env.world, self._random)
+
+
+class _Clicker:
+    """In the place of a guide: lays out screens and says what to click."""
+
+    def __init__(self, world: World, random: np.random.Generator) -> None:
+        self.random = random
+        self.cells = _stations(world)
+        self.directive = WAIT
+        self.clicks = self.left = 0
+        self.before: tuple[bytes, Any] = (b"", None)
+
+    def look(self, world: World, last: Action | None = None) -> Directive:
+        """What to do in this tick."""
+        if world.dead_ticks or world.player[0]["sleeping"]:
+            return WAIT
+        if last is not None and pressed_anything(last, world.screen.is_open):
+            return WAIT
+        self.left -= 1
+        done = world.screen.is_open and self.before != _state(world)
+        if not world.screen.is_open or (self.clicks <= 0 and done) or self.left <= 0:
+            self._lay_out(world)
+            done = True
+        if done:
+            self.clicks -= 1
+            self.left, self.before, self.directive = PATIENCE, _state(world), self._next(world)
+        return self.directive
+
+    def _lay_out(self, world: World) -> None:
+        random, screen = self.random, world.screen
+        if screen.is_open:
+            screen.carried = EMPTY
+            world.close_screen()
+        full = random.uniform(0.0, 0.7)
+        for slot in range(9, HOTBAR + 9):
+            world.slots[slot] = self._stack() if random.random() < full else EMPTY
+        world.player[0]["yaw"] = random.uniform(0.0, 360.0)
+        world.player[0]["pitch"] = random.uniform(-40.0, 80.0)
+        kinds = ["player", *self.cells]
+        kind = kinds[int(random.integers(len(kinds)))]
+        world.open_screen(kind, self.cells.get(kind, (0, 0, 0)))
+        if random.random() < 0.4:
+            screen.carried = self._stack()
+        if random.random() < 0.5:  # else where it is when a screen opens: in the middle
+            layout = LAYOUTS[kind]
+            screen.cursor_x = layout.left + random.uniform(-0.1, 1.1) * layout.width
+            screen.cursor_y = layout.top + random.uniform(-0.1, 1.1) * layout.height
+        self.clicks = int(random.integers(*CLICKS))
+
+    def _stack(self) -> tuple[int, int, int]:
+        item = RULES.item(THINGS[int(self.random.integers(len(THINGS)))])
+        return item, int(self.random.integers(1, min(int(RULES.stack_size[item]), 20) + 1)), 0
+
+    def _next(self, world: World) -> Directive:
+        """A click that changes something, on the hotbar, in the bag or in the grid, as often each."""
+        random, screen = self.random, world.screen
+        layout, stacks = LAYOUTS[screen.kind], screen.stacks()
+        hotbar, bag = range(layout.hotbar, layout.hotbar + 9), range(layout.main, layout.hotbar)
+        own = {"player": range(1, 5), "crafting_table": range(1, 10), "furnace": range(2)}[screen.kind]
+        groups = [hotbar, bag, own]
+        hand = bool(screen.carried[0])
+        slots = [
+            [slot for slot in group if hand or stacks[slot]["item"]] for group in groups
+        ]  # NOTE: with an empty hand only what lies there can be taken
+        filled = [group for group in slots if group]
+        if not filled:
+            world.screen.carried = self._stack()
+            return self._next(world)
+        group = filled[int(random.integers(len(filled)))]
+        slot = int(group[int(random.integers(len(group)))])
+        if hand:
+            return click(world, slot, "left" if random.random() < 0.5 else "right")
+        chance = random.random()
+        if chance < 0.15 and slot in bag:
+            return swap(world, slot, int(random.integers(9)))
+        return click(world, slot, "shift" if chance > 0.85 and slot in own else "left")
+
+
+def _state(world: World) -> tuple[bytes, Any]:
+    """What a click changes."""
+    return world.screen.stacks().tobytes(), tuple(world.screen.carried)
+
+
+def _stations(world: World) -> dict[str, tuple[int, int, int]]:
+    """Where a table and a furnace stand, of those that there are."""
+    x, y, z = (math.floor(world.player[0][axis]) for axis in "xyz")
+    found = {}
+    for dx in range(-AROUND, AROUND + 1):
+        for dy in range(-3, 4):
+            for dz in range(-AROUND, AROUND + 1):
+                name = RULES.blocks[get_block(world.grid, x + dx, y + dy, z + dz)]
+                if name in STATIONS:
+                    found[name] = (x + dx, y + dy, z + dz)
+    return found
