@@ -41,6 +41,7 @@ sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(
 from evaluation.runs import evaluate  # noqa: E402
 from evaluation.statistics import student, wilson  # noqa: E402
 from evaluation.suites import Suite  # noqa: E402
+from jarvis.app.policies import RandomPolicy  # noqa: E402
 from jarvis.core.actions import BUTTONS, POLICY_BUTTONS, VPT_CAMERA, Action, JointActions  # noqa: E402
 from jarvis.core.files import atomic_write, is_done, read_json, write_json  # noqa: E402
 from jarvis.core.goals import Count, Goal  # noqa: E402
@@ -72,6 +73,7 @@ BLOCKS = tuple(START.nearby)  # what is asked for: to break one
 TICKS = 400  # of a judged episode
 PARTS: dict[str, tuple[float, int]] = {"fit": (16, 1 << 28), "tune": (12, 1 << 29), "learn": (120, 0)}  # minutes, seed
 ARMS = ("best", "true", "fixed-128", "random", "sbd-published")
+FLOOR = "random-play"  # of a policy that knows nothing
 STAGES = ("record", "train", "evidence", "cut", "clone", "judge", "report")
 PAST = (0, 2, 6)  # ticks ago, of the pictures that the policy sees
 TEMPERATURE = 0.5
@@ -302,16 +304,22 @@ def suite(count: int = 1) -> Suite:
     return Suite("downstream", tasks, 100)
 
 
-def judged(out: Path, arm: str, seed: int, episodes: int, split: str = "test") -> dict[str, Any]:
-    """`evaluate`'s summary. Each training seed plays the same worlds."""
-    folder = out / "judged" / f"{arm}-{seed}"
+def judged(out: Path, name: str, episodes: int, split: str = "test") -> dict[str, Any]:
+    """`evaluate`'s summary of ARM-SEED, or of random play. All play the same worlds."""
+    folder = out / "judged" / name
     if not is_done(folder):
+        policy = RandomPolicy() if name == FLOOR else ClonedPolicy(out / "policies" / f"{name}.safetensors")
         evaluate(
-            suite(), ClonedPolicy(out / "policies" / f"{arm}-{seed}.safetensors"), folder, policy_name=f"{arm}-{seed}",
-            split=split, episodes_each=episodes, env_options={"width": SIZE, "height": SIZE}, videos=False,
-            report=False, rows=8,
+            suite(), policy, folder, policy_name=name, split=split, episodes_each=episodes,
+            env_options={"width": SIZE, "height": SIZE}, videos=False, report=False, rows=8,
         )  # fmt: skip
-    return read_json(folder / "summary.json")
+    return dict(read_json(folder / "summary.json"))
+
+
+def won_by(out: Path, name: str, episodes: int, split: str) -> list[int]:
+    """Episodes won of each thing to mine."""
+    tasks = judged(out, name, episodes, split)["per_task"]
+    return [tasks[f"mine_{block}"]["success"] for block in BLOCKS]
 
 
 # the table
@@ -335,8 +343,7 @@ def report(out: Path, arms: Sequence[str], seeds: int, episodes: int, split: str
     ]
     won: dict[str, np.ndarray] = {}
     for arm in arms:
-        found = [judged(out, arm, seed, episodes, split) for seed in range(seeds)]
-        won[arm] = np.array([[one["tasks"][f"mine_{block}"]["success"] for block in BLOCKS] for one in found])
+        won[arm] = np.array([won_by(out, f"{arm}-{seed}", episodes, split) for seed in range(seeds)])
     results = []
     for arm in arms:
         told = read_json(out / "cuts" / f"{arm}.json")
@@ -356,6 +363,10 @@ def report(out: Path, arms: Sequence[str], seeds: int, episodes: int, split: str
             {"arm": arm, "segments": count, "named_as_true": float(same), "won": won[arm].tolist(),
              "rates": rates.tolist(), "criterion": told["criterion"], "at_10": told.get("at_10")}
         )  # fmt: skip
+    floor = won_by(out, FLOOR, episodes, split)
+    cells = [f"{count}/{episodes} {wilson(count, episodes)}" for count in floor]
+    everything = sum(floor), episodes * len(BLOCKS)
+    lines.append(f"| {FLOOR} | | | {' | '.join(cells)} | {everything[0] / everything[1]:.3f} {wilson(*everything)} | |")
     text = "\n".join(lines) + "\n"
     atomic_write(out / "table.md", text)
     write_json(out / "results.json", results)
@@ -392,7 +403,7 @@ def main() -> None:
             if "clone" in stages and not (out / "policies" / f"{arm}-{seed}.safetensors").is_file():
                 clone(out, arm, seed, given.steps)
             if "judge" in stages:
-                judged(out, arm, seed, given.episodes, given.split)
+                judged(out, f"{arm}-{seed}", given.episodes, given.split)
     if "report" in stages:
         report(out, arms, given.seeds, given.episodes, given.split)
 

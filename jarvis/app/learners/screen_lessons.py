@@ -17,7 +17,7 @@ import numpy as np
 
 from jarvis.app.learners.lessons import Lesson
 from jarvis.app.planner.guide import pressed_anything
-from jarvis.app.planner.slots import WAIT, Directive, click, swap
+from jarvis.app.planner.slots import CLOSE, WAIT, Directive, click, swap
 from jarvis.core.actions import Action
 from jarvis.core.goals import Goal
 from jarvis.core.start_states import StartState
@@ -28,8 +28,9 @@ from jarvis.world.menus import EMPTY, LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.world import World
 
-__all__ = ["ScreenLesson"]
+__all__ = ["ScreenLesson", "mixed"]
 
+EVERY = 5  # lessons, of which one is of screens
 STATIONS = ("crafting_table", "furnace")
 TASK = Task("screens", Goal("click"), StartState(nearby=dict.fromkeys(STATIONS, 1), nearby_radius=3, weather="clear"))
 LONGEST = 300  # ticks in one world
@@ -45,17 +46,25 @@ THINGS = (
 
 
 class ScreenLesson(Lesson):
-    """One screen after another, in worlds that lie behind them."""
+    """One screen after another, in worlds that lie behind them; in an exam the tasks, as any lesson."""
 
     def __init__(
         self, tasks: Sequence[Task], seed: int, number: int, *, width: int, height: int, longest: int = LONGEST
     ) -> None:
-        """tasks: whatever; there is one, to click what is told."""
+        """tasks: of the exam alone."""
+        self._examined = list(tasks)
         super().__init__((TASK,), seed, number, width=width, height=height, longest=min(longest, LONGEST))
 
     def _begin(self) -> None:
+        self.tasks = self._examined if self._exam else [TASK]
         super()._begin()
-        self.guide: Any = _Clicker(self.env.world, self._random)
+        if not self._exam:
+            self.guide: Any = _Clicker(self.env.world, self._random)
+
+
+def mixed(tasks: Sequence[Task], seed: int, number: int, **options: Any) -> Lesson:
+    """A lesson of the tasks, or, of every so many that go on at once, one of screens."""
+    return (Lesson if number % EVERY else ScreenLesson)(tasks, seed, number, **options)
 
 
 class _Clicker:
@@ -117,6 +126,9 @@ class _Clicker:
         own = {"player": range(1, 5), "crafting_table": range(1, 10), "furnace": range(2)}[screen.kind]
         groups = [hotbar, bag, own]
         hand = bool(screen.carried[0])
+        chance = random.random()
+        if chance < 0.08:
+            return Directive("drop", "click beside the screen") if hand else CLOSE
         slots = [
             [slot for slot in group if hand or stacks[slot]["item"]] for group in groups
         ]  # NOTE: with an empty hand only what lies there can be taken
@@ -128,10 +140,9 @@ class _Clicker:
         slot = int(group[int(random.integers(len(group)))])
         if hand:
             return click(world, slot, "left" if random.random() < 0.5 else "right")
-        chance = random.random()
-        if chance < 0.15 and slot in bag:
+        if chance < 0.3 and slot in bag:
             return swap(world, slot, int(random.integers(9)))
-        return click(world, slot, "shift" if chance > 0.85 and slot in own else "left")
+        return click(world, slot, "shift" if chance > 0.6 and slot in own else "left")
 
 
 def _state(world: World) -> tuple[bytes, Any]:
