@@ -39,7 +39,7 @@ from torch.nn import functional
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
 
 from evaluation.runs import evaluate  # noqa: E402
-from evaluation.statistics import student, wilson  # noqa: E402
+from evaluation.statistics import Interval, student, wilson  # noqa: E402
 from evaluation.suites import Suite  # noqa: E402
 from jarvis.app.policies import RandomPolicy  # noqa: E402
 from jarvis.core.actions import BUTTONS, POLICY_BUTTONS, VPT_CAMERA, Action, JointActions  # noqa: E402
@@ -325,6 +325,18 @@ def won_by(out: Path, name: str, episodes: int, split: str) -> list[int]:
 # the table
 
 
+def _range(interval: Interval) -> str:
+    return f"({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _cells(won: Sequence[int], episodes: int) -> tuple[list[str], str]:
+    """What was won of each thing, of so many episodes, and the share of all."""
+    share = wilson(sum(won), episodes * len(won))
+    return [
+        f"{count}/{episodes} {_range(wilson(count, episodes))}" for count in won
+    ], f"{share.value:.3f} {_range(share)}"
+
+
 def labels(out: Path, arm: str) -> dict[str, list[str | None]]:
     """The name of each tick's segment, clip by clip."""
     cuts = read_json(out / "cuts" / f"{arm}.json")["segments"]
@@ -352,21 +364,26 @@ def report(out: Path, arms: Sequence[str], seeds: int, episodes: int, split: str
         count = sum(map(len, told["segments"].values()))
         rates = won[arm].sum(axis=1) / (episodes * len(BLOCKS))
         gap = (won[arms[0]] - won[arm]).sum(axis=1) / (episodes * len(BLOCKS))
-        cells = [f"{total}/{seeds * episodes} {wilson(int(total), seeds * episodes)}" for total in won[arm].sum(axis=0)]
+        cells = [
+            f"{total}/{seeds * episodes} {_range(wilson(int(total), seeds * episodes))}"
+            for total in won[arm].sum(axis=0)
+        ]
         everything = int(won[arm].sum()), seeds * episodes * len(BLOCKS)
         lines.append(
             f"| {arm}{'' if told['criterion'] == arm else ': ' + told['criterion']} | {count} | {same:.2f} | "
-            f"{' | '.join(cells)} | {everything[0] / everything[1]:.3f} {wilson(*everything)} | "
-            + ("|" if arm == arms[0] else f"{gap.mean():+.3f} {student(gap.tolist())} |")
+            f"{' | '.join(cells)} | {everything} | "
+            + ("|" if arm == arms[0] else f"{gap.mean():+.3f} {_range(student(gap.tolist()))} |")
         )
         results.append(
             {"arm": arm, "segments": count, "named_as_true": float(same), "won": won[arm].tolist(),
              "rates": rates.tolist(), "criterion": told["criterion"], "at_10": told.get("at_10")}
         )  # fmt: skip
     floor = won_by(out, FLOOR, episodes, split)
-    cells = [f"{count}/{episodes} {wilson(count, episodes)}" for count in floor]
+    cells = [f"{count}/{episodes} {_range(wilson(count, episodes))}" for count in floor]
     everything = sum(floor), episodes * len(BLOCKS)
-    lines.append(f"| {FLOOR} | | | {' | '.join(cells)} | {everything[0] / everything[1]:.3f} {wilson(*everything)} | |")
+    lines.append(
+        f"| {FLOOR} | | | {' | '.join(cells)} | {everything[0] / everything[1]:.3f} {_range(wilson(*everything))} | |"
+    )
     text = "\n".join(lines) + "\n"
     atomic_write(out / "table.md", text)
     write_json(out / "results.json", results)

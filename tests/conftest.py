@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 
 import pytest
+
+# NOTE: programs that a shell starts in the background ignore it, and so would all that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_here(address) -> bool:
