@@ -364,26 +364,16 @@ def report(out: Path, arms: Sequence[str], seeds: int, episodes: int, split: str
         count = sum(map(len, told["segments"].values()))
         rates = won[arm].sum(axis=1) / (episodes * len(BLOCKS))
         gap = (won[arms[0]] - won[arm]).sum(axis=1) / (episodes * len(BLOCKS))
-        cells = [
-            f"{total}/{seeds * episodes} {_range(wilson(int(total), seeds * episodes))}"
-            for total in won[arm].sum(axis=0)
-        ]
-        everything = int(won[arm].sum()), seeds * episodes * len(BLOCKS)
-        lines.append(
-            f"| {arm}{'' if told['criterion'] == arm else ': ' + told['criterion']} | {count} | {same:.2f} | "
-            f"{' | '.join(cells)} | {everything} | "
-            + ("|" if arm == arms[0] else f"{gap.mean():+.3f} {_range(student(gap.tolist()))} |")
-        )
+        cells, everything = _cells(won[arm].sum(axis=0).tolist(), seeds * episodes)
+        named = arm if told["criterion"] == arm else f"{arm}: {told['criterion']}"
+        less = "" if arm == arms[0] else f"{gap.mean():+.3f} {_range(student(gap.tolist()))}"
+        lines.append(f"| {named} | {count} | {same:.2f} | {' | '.join(cells)} | {everything} | {less} |")
         results.append(
             {"arm": arm, "segments": count, "named_as_true": float(same), "won": won[arm].tolist(),
              "rates": rates.tolist(), "criterion": told["criterion"], "at_10": told.get("at_10")}
         )  # fmt: skip
-    floor = won_by(out, FLOOR, episodes, split)
-    cells = [f"{count}/{episodes} {_range(wilson(count, episodes))}" for count in floor]
-    everything = sum(floor), episodes * len(BLOCKS)
-    lines.append(
-        f"| {FLOOR} | | | {' | '.join(cells)} | {everything[0] / everything[1]:.3f} {_range(wilson(*everything))} | |"
-    )
+    cells, everything = _cells(won_by(out, FLOOR, episodes, split), episodes)
+    lines.append(f"| {FLOOR} | | | {' | '.join(cells)} | {everything} | |")
     text = "\n".join(lines) + "\n"
     atomic_write(out / "table.md", text)
     write_json(out / "results.json", results)
