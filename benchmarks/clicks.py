@@ -64,7 +64,6 @@ def clicked(agent: Path, ticks: int, rows: int, seed: int) -> dict[tuple[str, st
             if open_one is not None and looks[row].kind == "click" and (action["attack"] or action["use"]):
                 right = hovered == directive.slot and action[BUTTONS[directive.args[1]]]
                 counts[open_one[1]]["clicked" if right else "another"] += 1
-                asked[row] = 0, open_one[1]  # judged
                 lesson.guide.left = 0  # another screen
                 asked[row] = None
             lesson.step(action)

@@ -1,4 +1,4 @@
-"""What skill boundaries are worth to a policy: python benchmarks/downstream.py OUT [--minutes 120] [--steps 8000]
+"""What skill boundaries are worth to a policy: python benchmarks/downstream.py OUT [--minutes 120] [--steps 4000]
 
 The scripted player, with its habits, mines logs, flowers, coal and sand that lie around it, one after the other. That
 play is cut in several ways, each segment is named by its own events as `jarvis segment` names them, and the same small
