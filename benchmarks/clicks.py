@@ -78,6 +78,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     counts = clicked(given.agent, given.ticks, given.rows, given.seed)
+    if not counts:
+        raise SystemExit("no click was finished: give more --ticks")
     groups: dict[str, Counter[str]] = defaultdict(Counter)
     for (screen, slot), some in counts.items():
         groups[group_of(screen, slot)].update(some)

@@ -7,7 +7,7 @@ policy is cloned from (picture, name) -> action: same recordings, steps, seeds; 
 
     record      OUT/recordings/{fit,tune,learn}/    one-minute episodes
     train       OUT/foundation/                     the action predictor, on `learn`, without any truth
-    evidence    OUT/evidence/{fit,tune,learn}/
+    evidence    OUT/evidence/full/{fit,tune,learn}/
     cut         OUT/cuts/ARM.json                   segments and names of `learn`
     clone       OUT/policies/ARM-SEED.safetensors
     judge       OUT/judged/ARM-SEED/                `evaluate`'s files
@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from segmentation import Kind, learned_entries, record_until
+from segmentation import Kind, clips_of, corpus, gather_evidence, learned_entries, record_until
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -52,12 +52,9 @@ from jarvis.core.segments import Segment  # noqa: E402
 from jarvis.core.start_states import StartState  # noqa: E402
 from jarvis.core.tasks import Task  # noqa: E402
 from jarvis.vpt.sampling import sample  # noqa: E402
-from skill_discovery.clips import PlayClip, find_clips  # noqa: E402
-from skill_discovery.comparison import ENTRIES, Corpus, judge, tune  # noqa: E402
-from skill_discovery.evidence import gather, read_evidence, write_evidence  # noqa: E402
+from skill_discovery.comparison import ENTRIES, judge, tune  # noqa: E402
 from skill_discovery.foundation import small, train  # noqa: E402
 from skill_discovery.naming import name_by_events  # noqa: E402
-from skill_discovery.scorers import load_scorer  # noqa: E402
 from skill_discovery.segments import build_segments  # noqa: E402
 from skill_discovery.thresholds import Threshold  # noqa: E402
 
@@ -84,30 +81,10 @@ JOINT = JointActions(VPT_CAMERA)
 # the cuts
 
 
-def clips_of(out: Path, part: str) -> list[PlayClip]:
-    clips, aside = find_clips(out / "recordings" / part)
-    assert not aside, aside
-    return clips
-
-
-def gather_all(out: Path, part: str) -> None:
-    scorer = load_scorer(out / "foundation")
-    for clip in clips_of(out, part):
-        path = out / "evidence" / part / f"{clip.name}.safetensors"
-        if not path.is_file():
-            write_evidence(path, gather(clip, scorer))
-            print(path.stem, flush=True)
-
-
-def corpus(out: Path, part: str) -> Corpus:
-    clips = clips_of(out, part)
-    found = [read_evidence(out / "evidence" / part / f"{clip.name}.safetensors") for clip in clips]
-    return Corpus(part, tuple(found), tuple(clip.truth for clip in clips))
-
-
 def chosen_criterion(out: Path, arm: str) -> tuple[str, Threshold]:
     """The name and the threshold of the one with the best F1 on `tune`, or of the published rule."""
-    fitted, tuning = corpus(out, "fit"), corpus(out, "tune")
+    fitted, tuning = corpus(out, "fit", "full"), corpus(out, "tune", "full")
+    assert fitted is not None and tuning is not None, "no evidence: run with --only evidence"
     entries = [*learned_entries(fitted), *(entry for entry in ENTRIES if entry.kind != "nothing")]
     if arm != "best":
         entries = [entry for entry in entries if entry.name == arm]
@@ -123,7 +100,8 @@ def cut_all(out: Path, arm: str) -> None:
     told: dict[str, Any] = {"criterion": arm}
     if arm in ("best", "sbd-published"):
         name, threshold = chosen_criterion(out, arm)
-        seen = corpus(out, "learn")
+        seen = corpus(out, "learn", "full")
+        assert seen is not None
         criterion = threshold.make()
         told = {"criterion": name, "threshold": threshold.value}
         told["at_10"] = judge(name, threshold, seen, draws=200).values["at_10"]
@@ -401,8 +379,7 @@ def main() -> None:
         config = replace(small(), steps=given.predictor_steps, save_every=100)
         train(config, clips_of(out, "learn"), out / "foundation", held_back=clips_of(out, "tune")[:4], say=print)
     if "evidence" in stages:
-        for part in PARTS:
-            gather_all(out, part)
+        gather_evidence(out, out / "foundation", list(PARTS), "full")
     for arm in arms:
         if "cut" in stages and not (out / "cuts" / f"{arm}.json").is_file():
             cut_all(out, arm)

@@ -88,10 +88,13 @@ def load_policy(spec: str = "default", **options: Any) -> Policy:
 def _kind_of_folder(spec: str) -> str | None:
     """vla or vpt for the folder of such a model, None for anything else."""
     config = Path(spec) / "config.json"
-    content = read_json(config) if config.is_file() else None
-    if not isinstance(content, dict):
+    if not config.is_file():
         return None
-    return "vla" if "jarvis" in content else "vpt" if content.get("format") == "jarvis-vpt" else None
+    if "jarvis" in read_json(config):
+        return "vla"
+    from jarvis.vpt.loading import FORMAT, read_config_format
+
+    return "vpt" if read_config_format(config) == FORMAT else None
 
 
 def written(name: str) -> str:

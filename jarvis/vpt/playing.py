@@ -38,7 +38,6 @@ JOINT = JointActions(VPT_CAMERA)
 class _Row:
     random: torch.Generator
     state: PolicyState
-    first: bool = True
 
 
 class VptPolicy(Rows):
@@ -81,11 +80,11 @@ class VptPolicy(Rows):
         self.check(observations)
         size = self.network.config.image_size
         frames = np.stack([resize(observation.pov, size) for observation in observations])[:, None]
-        first = np.array([[row.first] for row in self._rows])
+        first = np.zeros(frames.shape[:2], np.bool_)  # a row that begins has a state that has seen nothing
         output, state = self.network(frames, first, PolicyState.cat([row.state for row in self._rows]))
         actions = []
         for number, row in enumerate(self._rows):
-            row.state, row.first = state[number : number + 1], False
+            row.state = state[number : number + 1]
             logp = {name: values[number, 0].cpu() for name, values in output.items() if name != "value"}
             chosen = sample(logp, row.random, self.deterministic)
             pressed, bins = JOINT.decode(int(chosen["buttons"]), int(chosen["camera"]))

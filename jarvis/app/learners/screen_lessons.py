@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from jarvis.app.learners.lessons import Lesson
+from jarvis.app.learners.teacher import cells_around
 from jarvis.app.planner.guide import pressed_anything
 from jarvis.app.planner.slots import CLOSE, WAIT, Directive, click, swap
 from jarvis.core.actions import Action
@@ -23,7 +24,6 @@ from jarvis.core.goals import Goal
 from jarvis.core.start_states import StartState
 from jarvis.core.tasks import Task
 from jarvis.world.inventory import HOTBAR
-from jarvis.world.layout import get_block
 from jarvis.world.menus import EMPTY, LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.world import World
@@ -36,7 +36,6 @@ TASK = Task("screens", Goal("click"), StartState(nearby=dict.fromkeys(STATIONS, 
 LONGEST = 300  # ticks in one world
 CLICKS = (2, 7)  # on one screen, before another is laid out
 PATIENCE = 20  # ticks for one click
-AROUND = 6  # blocks within which a table or furnace is looked for
 # What lies about: what goes through the hands on the way to a diamond pickaxe.
 THINGS = (
     "oak_log", "birch_log", "spruce_log", "oak_planks", "birch_planks", "spruce_planks", "stick", "crafting_table",
@@ -153,11 +152,5 @@ def _state(world: World) -> tuple[bytes, Any]:
 def _stations(world: World) -> dict[str, tuple[int, int, int]]:
     """Where a table and a furnace stand, of those that there are."""
     x, y, z = (math.floor(world.player[0][axis]) for axis in "xyz")
-    found = {}
-    for dx in range(-AROUND, AROUND + 1):
-        for dy in range(-3, 4):
-            for dz in range(-AROUND, AROUND + 1):
-                name = RULES.blocks[get_block(world.grid, x + dx, y + dy, z + dz)]
-                if name in STATIONS:
-                    found[name] = (x + dx, y + dy, z + dz)
-    return found
+    cells = {name: cells_around(world.grid, (x, y, z), RULES.block(name)) for name in STATIONS}
+    return {name: found[0] for name, found in cells.items() if found}

@@ -30,7 +30,7 @@ from jarvis.envs.scripted.looking import angles_to, wrap
 from jarvis.envs.scripted.memory import Cell
 from jarvis.envs.scripted.screens import OUTSIDE
 from jarvis.world.inventory import HOTBAR
-from jarvis.world.layout import HEIGHT, MASK, get_block
+from jarvis.world.layout import HEIGHT, MASK, Grid, get_block
 from jarvis.world.menus import LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.screens import PIXELS_PER_DEGREE
@@ -43,6 +43,14 @@ VIEW = 52.0  # degrees to either side: what a picture shows
 BESIDE_FEET = 0.75  # metres to the side within which a lower block is underfoot
 NEAR = 5.0  # metres within which things are known though out of view
 STEADY = 6.0  # pixels from the middle of a slot at which a button is pressed
+
+
+def cells_around(grid: Grid, cell: Cell, block: int) -> list[Cell]:
+    """Where a block stands within five blocks to the sides and four up or down."""
+    x, y, z = cell
+    aside, above = np.arange(-5, 6), np.clip(y + np.arange(-4, 5), 0, HEIGHT - 1)
+    around = grid.blocks[np.ix_((x + aside) & MASK, (z + aside) & MASK, above)]
+    return [(x + a - 5, y + c - 4, z + b - 5) for a, b, c in np.argwhere(around == block).tolist()]
 
 
 class Teacher(ScriptedPlayer):
@@ -122,12 +130,8 @@ class Teacher(ScriptedPlayer):
         return True
 
     def _know_station(self, name: str) -> None:
-        x, y, z = self.cell()
         block = RULES.block(name)
-        aside, above = np.arange(-5, 6), np.clip(y + np.arange(-4, 5), 0, HEIGHT - 1)
-        around = self.grid.blocks[np.ix_((x + aside) & MASK, (z + aside) & MASK, above)]
-        near = np.argwhere(around == block).tolist()
-        self.memory.note([[x + a - 5, y + c - 4, z + b - 5, block] for a, b, c in near], self.world.ticks)
+        self.memory.note([[*cell, block] for cell in cells_around(self.grid, self.cell(), block)], self.world.ticks)
 
     # looking for things
 

@@ -25,7 +25,7 @@ from jarvis.core.goals import Goal
 from jarvis.envs.scripted.digging import TOOL_IDS, best_tool
 from jarvis.envs.scripted.fighting import FOODS
 from jarvis.envs.scripted.goals import HOES, Want
-from jarvis.envs.scripted.planner import GROUPS, Step, gathered_from, plan, recipe_for
+from jarvis.envs.scripted.planner import GROUPS, Step, gathered_from, plan, recipe_for, tool_tier
 from jarvis.envs.scripted.player import DEEP
 from jarvis.envs.scripted.seeking import DEPTHS
 from jarvis.world.describe import location_stats, near_blocks
@@ -54,7 +54,6 @@ UNDERFOOT = "stone"  # a block that need not be looked for
 SPARE = ("stone_pickaxe", 1)  # to have with one down there, as long as it can be made
 KIT = (("stone_pickaxe", 2), ("crafting_table", 1), ("#planks", 8), ("stick", 8))
 WOOD = 28  # planks' worth to carry before the first stone: there are no trees down there
-PICKAXES = ("wooden_pickaxe", "stone_pickaxe", "iron_pickaxe", "diamond_pickaxe")
 SWORDS = ("diamond_sword", "iron_sword", "stone_sword", "wooden_sword", "iron_axe", "stone_axe", "wooden_axe")
 IN_HAND = ("place", "eat", "drink", "pour", "throw")
 DEFEND = Directive("defend", "defend yourself")
@@ -185,7 +184,7 @@ class Guide:
         if self._refused.get(step.item, 0) > self._ticks:
             return False
         tier = gathered_from(step.item)[1] if step.kind == "mine" else None
-        return tier is None or any(world.inventory().get(name) for name in PICKAXES[tier:])
+        return tier is None or tool_tier(world.inventory()) >= tier
 
     def _deed(self) -> Want | None:
         return next((want for want in self.planner.wants if want.how not in ("have", "make", "gather")), None)
