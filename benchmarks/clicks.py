@@ -2,7 +2,8 @@
 
 Plays `ScreenLesson`s, screens full of odds and ends with one click asked for after another, by the agent alone, and
 counts for each slot: clicked; another clicked first; given up after 20 ticks. AGENT is a checkpoint folder, by default
-the agent that ships. Prints a table by group of slots, and JSON by slot.
+the agent that ships; `--model` lets its large part click though it has a hand. Prints a table by group of slots, and
+JSON by slot.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
+
 # NOTE: vla.py beside this file has the name of a package
 sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
 
 from evaluation.statistics import wilson  # noqa: E402
 from jarvis.app.learners.screen_lessons import ScreenLesson  # noqa: E402
-from jarvis.app.planner.guided import AGENT, TEMPERATURE  # noqa: E402
+from jarvis.app.planner.guided import AGENT, HAND, TEMPERATURE  # noqa: E402
 from jarvis.app.planner.slots import name_of  # noqa: E402
 from jarvis.core.goals import Goal  # noqa: E402
 from jarvis.core.observations import Observation  # noqa: E402
+from vla.hand import Hand  # noqa: E402
 from vla.policy import VlaPolicy  # noqa: E402
 
 BUTTONS = {"left": "attack", "shift": "attack", "right": "use"}
@@ -37,12 +41,14 @@ def group_of(screen: str, slot: str) -> str:
     return f"{screen}'s own"
 
 
-def clicked(agent: Path, ticks: int, rows: int, seed: int) -> dict[tuple[str, str], Counter[str]]:
+def clicked(agent: Path, ticks: int, rows: int, seed: int, model: bool) -> dict[tuple[str, str], Counter[str]]:
     """{(screen, slot): {"clicked", "another", "given up"}}."""
     policy = VlaPolicy(agent, temperature=TEMPERATURE, freeze_limit=10**9)
     width, height = policy.picture_size
     lessons = [ScreenLesson((), seed, row, width=width, height=height) for row in range(rows)]
     policy.reset([Goal("click")] * rows, seeds=list(range(rows)))
+    hand = None if model or not (agent / HAND).is_file() else Hand.load(agent / HAND)
+    randoms = [np.random.default_rng((seed, row)) for row in range(rows)]
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     asked: list[tuple[int, tuple[str, str]] | None] = [None] * rows  # number of the directive, what it asks for
     for _ in range(ticks):
@@ -57,7 +63,11 @@ def clicked(agent: Path, ticks: int, rows: int, seed: int) -> dict[tuple[str, st
             if look.kind == "click" and asked[row] is None:
                 screen = lesson.env.world.screen.kind
                 asked[row] = id(directive), (screen, name_of(screen, directive.slot))
-        actions = policy.act([Observation(look.frame) for look in looks])
+        if hand is None:
+            actions = policy.act([Observation(look.frame) for look in looks])
+        else:
+            frames, texts = np.stack([look.frame for look in looks]), [look.text for look in looks]
+            actions = hand.act(frames, texts, randoms, TEMPERATURE)
         for row, (lesson, action) in enumerate(zip(lessons, actions, strict=True)):
             open_one, directive = asked[row], lesson.guide.directive
             hovered = lesson.env.world.screen.hovered if lesson.env.world.screen.is_open else None
@@ -76,8 +86,9 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=600)
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--model", action="store_true", help="the large part, though there is a hand")
     given = parser.parse_args()
-    counts = clicked(given.agent, given.ticks, given.rows, given.seed)
+    counts = clicked(given.agent, given.ticks, given.rows, given.seed, given.model)
     if not counts:
         raise SystemExit("no click was finished: give more --ticks")
     groups: dict[str, Counter[str]] = defaultdict(Counter)

@@ -119,15 +119,17 @@ class VlaPolicy(Rows):
         """Keep what is counted."""
         self._past.append(state.streak.report())
 
-    def act(self, observations: Sequence[Observation]) -> list[Action]:
-        """One action a row."""
-        self.check(observations)
-        asked = [row for row, state in enumerate(self._rows) if state is not None and not state.pending]
+    def act(self, observations: Sequence[Observation], *, rows: Sequence[int] | None = None) -> list[Action]:
+        """One action a row. rows: of these alone, an observation each; for the others no time passes."""
+        if rows is None:
+            self.check(observations)
+            rows = range(len(self._rows))
+        seen = dict(zip(rows, observations, strict=True))
+        asked = [row for row in rows if not self._rows[row].pending]
         if asked:
-            self._ask(asked, [observations[row] for row in asked])
+            self._ask(asked, [seen[row] for row in asked])
         actions = []
-        for state in self._rows:
-            assert state is not None
+        for state in (self._rows[row] for row in rows):
             action = state.pending.popleft()
             state.streak.update(is_null(action))
             actions.append(action)

@@ -28,7 +28,7 @@ from jarvis.world.menus import EMPTY, LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.world import World
 
-__all__ = ["ScreenLesson", "mixed"]
+__all__ = ["STATIONS", "TASK", "THINGS", "ScreenLesson", "mixed", "stations"]
 
 EVERY = 5  # lessons, of which one is of screens
 STATIONS = ("crafting_table", "furnace")
@@ -71,7 +71,7 @@ class _Clicker:
 
     def __init__(self, world: World, random: np.random.Generator) -> None:
         self.random = random
-        self.cells = _stations(world)
+        self.cells = stations(world)
         self.directive = WAIT
         self.clicks = self.left = 0
         self.before: tuple[bytes, Any] = (b"", None)
@@ -149,7 +149,7 @@ def _state(world: World) -> tuple[bytes, Any]:
     return world.screen.stacks().tobytes(), tuple(world.screen.carried)
 
 
-def _stations(world: World) -> dict[str, tuple[int, int, int]]:
+def stations(world: World) -> dict[str, tuple[int, int, int]]:
     """Where a table and a furnace stand, of those that there are."""
     x, y, z = (math.floor(world.player[0][axis]) for axis in "xyz")
     cells = {name: cells_around(world.grid, (x, y, z), RULES.block(name)) for name in STATIONS}
