@@ -51,6 +51,28 @@ def test_it_sees_pixels_and_words_only(agent):
     assert not hasattr(agent.policy, "follow")
 
 
+def test_the_hand_plays_on_screens_and_the_model_in_the_open():
+    """Two rows, one of which opens a screen at once; that the other goes on as if it were alone."""
+    agent, counts = default_agent(), []
+    width, height = agent.picture_size
+    envs = [VoxelEnv(width=width, height=height) for _ in range(2)]
+    tasks = [get("rung_stick"), get("rung_log")]
+    seen = [env.reset(task, 3)[0] for env, task in zip(envs, tasks, strict=True)]
+    agent.reset([task.goal for task in tasks], seeds=[3, 4])
+    for row, env in enumerate(envs):
+        agent.follow(row, env)
+    for _ in range(12):
+        opened = sum(env.world.screen.is_open for env in envs)
+        before = agent.report()
+        seen = [env.step(action).observation for env, action in zip(envs, agent.act(seen), strict=True)]
+        after = agent.report()
+        assert after["replies"] - before["replies"] == 2 - opened
+        assert after.get("on screens", 0) - before.get("on screens", 0) == opened
+        counts.append(opened)
+    assert 0 in counts
+    assert 1 in counts
+
+
 def test_worlds_whose_screens_cannot_be_read_are_refused(agent):
     agent.reset([Goal("play")])
     with pytest.raises(JarvisError, match="screens of 'elsewhere' cannot be read"):

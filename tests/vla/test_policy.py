@@ -44,6 +44,22 @@ def test_rows_play_alone_as_together(family, history, chunk):
     assert len({repr(action) for actions in together for action in actions}) > 6
 
 
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_some_rows_act_while_no_time_passes_for_the_others(chunk):
+    policy = VlaPolicy(tiny().with_agent(chunk=chunk))
+    together = played(policy, GOALS, [3, 4, 5], ticks=8)
+    policy.reset(GOALS, seeds=[3, 4, 5])
+    ticks = [0, 0, 0]
+    alone = [[], [], []]
+    for rows in ([0, 2], [1], [0, 1, 2], [2], [2, 1], [0, 1]):
+        seen = [observation(1000 * (3 + row) + ticks[row]) for row in rows]
+        for row, action in zip(rows, policy.act(seen, rows=rows), strict=True):
+            alone[row].append(action)
+            ticks[row] += 1
+    for row in range(3):
+        assert alone[row] == [actions[row] for actions in together[: ticks[row]]]
+
+
 def test_a_cached_reply_is_what_reading_everything_anew_gives():
     backbone = tiny().with_agent(chunk=2)
     policy = VlaPolicy(backbone, temperature=0)
