@@ -45,7 +45,7 @@ def clicked(agent: Path, ticks: int, rows: int, seed: int, model: bool) -> dict[
     """{(screen, slot): {"clicked", "another", "given up"}}."""
     policy = VlaPolicy(agent, temperature=TEMPERATURE, freeze_limit=10**9)
     width, height = policy.picture_size
-    lessons = [ScreenLesson((), seed, row, width=width, height=height) for row in range(rows)]
+    lessons = [ScreenLesson(seed, row, width=width, height=height) for row in range(rows)]
     policy.reset([Goal("click")] * rows, seeds=list(range(rows)))
     hand = None if model or not (agent / HAND).is_file() else Hand.load(agent / HAND)
     randoms = [np.random.default_rng((seed, row)) for row in range(rows)]

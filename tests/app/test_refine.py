@@ -17,8 +17,8 @@ def test_an_agent_is_refined(tmp_path):
     agent, memory, out = tmp_path / "agent", tmp_path / "memory", tmp_path / "out"
     tiny("qwen3_vl").with_agent(width=224, height=112).save(agent)
     for command in (
-        ["collect", "--seconds", "25", "--task", "rung_stick", "--screens", "2"],
-        ["learn", "--seconds", "6", "--after", "60", "--clicks", "0.4"],
+        ["collect", "--seconds", "25", "--task", "rung_stick"],
+        ["learn", "--seconds", "6", "--after", "60"],
         ["write", "--out", str(out)],
     ):
         done = CliRunner().invoke(app, [*command, "--agent", str(agent), "--memory", str(memory)])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from jarvis.app.learners.hands import _cells, examples
+from jarvis.app.learners.hands import _cells, examples, main
 from jarvis.core.actions import JARVIS_CAMERA, Action
 from jarvis.core.errors import FormatError
 from vla.hand import KEYS, Hand, _action, classes
@@ -102,3 +102,21 @@ def test_cells_mean_where_the_cursor_is():
     x = (shares.sum(1) * torch.linspace(-1, 1, columns)).sum(1)
     y = (shares.sum(2) * torch.linspace(-1, 1, rows)).sum(1)
     assert np.allclose(torch.stack([x, y], 1).numpy(), cursors, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_it_learns_and_goes_on(tmp_path):
+    """A minute shows the cursor: the average of the weights, which is written, sees it at once."""
+    path = tmp_path / "hand.safetensors"
+    main(path, width=126, height=70, seconds=45.0, workers=1, seed=4, resume=False)
+    main(path, width=126, height=70, seconds=25.0, workers=1, seed=5, resume=True)
+    hand = Hand.load(path)
+    some = list(itertools.islice(examples(6, 0, *hand.picture_size), 200))
+    frames = torch.from_numpy(np.stack([one.frame for one in some]))
+    with torch.inference_mode():
+        where = hand(frames, [one.text for one in some])[3]
+    rows, columns = where.shape[1:]
+    cells = where.flatten(1).argmax(1).numpy()
+    seen = np.stack([cells % columns / (columns - 1), cells // columns / (rows - 1)], 1) * 2.0 - 1.0
+    off = np.abs(seen - [one.cursor for one in some]) * (columns / 2.0, rows / 2.0)
+    assert np.median(off) < 1.5, np.median(off)  # cells

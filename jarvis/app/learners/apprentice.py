@@ -109,7 +109,7 @@ def _recipes() -> dict[str, Apprenticeship]:
         "tiny": Apprenticeship(width=224, height=112, seconds=600.0, workers=1, exam_seconds=30.0),
         # an H100 or H200 with 16 cores: nine minutes
         "gpu": Apprenticeship(
-            model="agent", lesson="jarvis.app.learners.screen_lessons:mixed", seconds=505.0, workers=15, worlds=20,
+            model="agent", seconds=505.0, workers=15, worlds=20,
             minimum=4000, memory_gb=60.0, pupil_after=0.08, pupil_full=0.35, point_share=0.3, colours=0.2,
             temperature=0.6, refresh_seconds=12.0, batch=768,
             optimizer=steady, precision="bf16", half=True, shard="15MB", log_every=50, save_seconds=150.0,

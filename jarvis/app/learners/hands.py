@@ -20,14 +20,12 @@ import typer
 from torch.nn.functional import cross_entropy
 
 from evaluation.seeds import SPLITS
-from jarvis.app.learners.screen_lessons import TASK, THINGS, stations
+from jarvis.app.learners.screen_lessons import RESULT, TASK, lay_out, stations
 from jarvis.app.learners.teacher import Teacher
-from jarvis.app.planner.slots import CLOSE, WAIT, Directive, click, swap
+from jarvis.app.planner.slots import CLOSE, OUTPUT, WAIT, Directive, click, swap
 from jarvis.core.random_streams import generator
 from jarvis.envs.voxel import VoxelEnv
-from jarvis.world.inventory import HOTBAR
-from jarvis.world.menus import EMPTY, LAYOUTS
-from jarvis.world.rules import RULES
+from jarvis.world.menus import LAYOUTS
 from vla.hand import Hand, classes
 
 BATCH, RATE, WARMUP, DECAY = 64, 1e-3, 200, 0.998
@@ -55,7 +53,7 @@ def examples(seed: int, number: int, width: int, height: int) -> Iterator[Exampl
         env.reset(TASK, int(random.integers(*SPLITS["train"])))
         world, cells = env.world, stations(env.world)
         for _ in range(WORLD):
-            _lay_out(world, cells, random)
+            lay_out(world, cells, random)
             directive = _asked(world, random)
             _place_cursor(world, directive, random)
             screen = world.screen
@@ -63,41 +61,20 @@ def examples(seed: int, number: int, width: int, height: int) -> Iterator[Exampl
             yield Example(env.picture(), directive.text, classes(teacher.show(world, directive)), cursor)
 
 
-def _lay_out(world: Any, cells: dict[str, tuple[int, int, int]], random: np.random.Generator) -> None:
-    """Another screen, with odds and ends on it."""
-    screen = world.screen
-    if screen.is_open:
-        screen.carried = EMPTY
-        world.close_screen()
-    kinds = ["player", *cells]
-    kind = kinds[int(random.integers(len(kinds)))]
-    world.player[0]["yaw"], world.player[0]["pitch"] = random.uniform(0.0, 360.0), random.uniform(-60.0, 90.0)
-    world.open_screen(kind, cells.get(kind, (0, 0, 0)))
-    own = {"player": world.slots[:5], "crafting_table": screen.table, "furnace": screen.box}[kind]
-    for slots, most in ((world.slots[9 : HOTBAR + 9], 0.8), (own, 0.6)):
-        full = random.uniform(0.0, most)
-        for slot in range(len(slots)):
-            slots[slot] = _stack(random) if random.random() < full else EMPTY
-    screen.carried = _stack(random) if random.random() < 0.4 else EMPTY
-
-
-def _stack(random: np.random.Generator) -> tuple[int, int, int]:
-    item = RULES.item(THINGS[int(random.integers(len(THINGS)))])
-    return item, int(random.integers(1, int(RULES.stack_size[item]) + 1)), 0
-
-
 def _asked(world: Any, random: np.random.Generator) -> Directive:
-    """Something to do: mostly to click a slot of the hotbar, of the bag or of the screen's own, as often each."""
+    """Something to do: mostly to click a slot, often the one in which lies what was made."""
     chance = random.random()
     if chance < 0.1:
         return WAIT if chance < 0.04 else CLOSE if chance < 0.07 else DROP
     layout = LAYOUTS[world.screen.kind]
     own = 5 if world.screen.kind == "player" else layout.main
-    groups = (range(own), range(layout.main, layout.hotbar), range(layout.hotbar, layout.hotbar + 9))
-    slot = int(random.choice(groups[int(random.integers(3))]))
-    if random.random() < 0.2:
+    made = OUTPUT if world.screen.kind == "furnace" else RESULT
+    groups = (range(own), range(layout.main, layout.hotbar), range(layout.hotbar, layout.hotbar + 9), (made,))
+    slot = int(random.choice(groups[int(random.choice(4, p=(0.3, 0.3, 0.25, 0.15)))]))
+    if random.random() < 0.2 and slot != made:
         return swap(world, slot, int(random.integers(9)))
-    return click(world, slot, ("left", "left", "right", "shift")[int(random.integers(4))])
+    shift = 0.7 if slot == made else 0.2
+    return click(world, slot, str(random.choice(("shift", "left", "right"), p=(shift, 0.8 - shift, 0.2))))
 
 
 def _place_cursor(world: Any, directive: Directive, random: np.random.Generator) -> None:

@@ -102,7 +102,6 @@ def collect(
     seconds: float = Seconds,
     task: list[str] = Tasks,
     seed: int = 5,
-    screens: int = typer.Option(0, "--screens", help=f"Of the {WORLDS} worlds, in so many only screens are clicked."),
 ) -> None:
     """Play lessons and keep them."""
     import torch
@@ -110,7 +109,6 @@ def collect(
 
     from evaluation.tasks import get, matching
     from jarvis.app.learners.lessons import Lesson
-    from jarvis.app.learners.screen_lessons import ScreenLesson
     from jarvis.core.actions import Action
     from vla.backbone import Stack
     from vla.decoding import Speaker
@@ -122,10 +120,7 @@ def collect(
     grid = backbone.pixels.grid(config.height, config.width)
     tasks = [get(name) for pattern in task for name in matching(pattern)]
     lessons = [
-        (ScreenLesson if row < screens else Lesson)(
-            tasks, seed, row, width=config.width, height=config.height, longest=LONGEST
-        )
-        for row in range(WORLDS)
+        Lesson(tasks, seed, row, width=config.width, height=config.height, longest=LONGEST) for row in range(WORLDS)
     ]
     speaker, random = Speaker(backbone, grammar_of(codec, 1)), np.random.default_rng(seed)
     randoms = [np.random.default_rng((seed, row)) for row in range(WORLDS)]
@@ -174,7 +169,6 @@ def learn(
     memory: Path = MemoryDir,
     seconds: float = Seconds,
     after: int = typer.Option(2000, "--after", help="Lessons to wait for."),
-    clicks: float = typer.Option(SHARES["click"], "--clicks", help="Share of clicks in what is drawn."),
 ) -> None:
     """Learn from what is kept, all but the vision tower."""
     import torch
@@ -202,7 +196,7 @@ def learn(
     while (share := (time.monotonic() - begun) / seconds) < 1.0:
         for group in adam.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARMUP) * (0.05 + 0.475 * (1.0 + np.cos(np.pi * share)))
-        numbers = kept.draw(random, BATCH, {**SHARES, "click": clicks})
+        numbers = kept.draw(random, BATCH, SHARES)
         width = int((kept.ids[numbers] != 0).sum(1).max()) + 1
         seen = torch.from_numpy(np.asarray(kept.seen[numbers])).float()
         stack = Stack(seen[:, 0], tuple(seen[:, layer] for layer in range(1, seen.shape[1])), grid)

@@ -1,6 +1,6 @@
 """Screens full of odds and ends, and one click after another: the hands learn every slot, not only those of recipes.
 
-    lesson = ScreenLesson((), seed=0, number=3, width=252, height=140)        # as jarvis.app.learners.lessons.Lesson
+    lesson = ScreenLesson(seed=0, number=3, width=252, height=140)        # as jarvis.app.learners.lessons.Lesson
 
 In play, what is crafted goes to the right end of the hotbar and what is found to its left, so a pupil that is only
 shown the beginnings of recipes learns the left. Here each slot of each screen is asked for alike, with the cursor
@@ -10,7 +10,7 @@ wherever the last click left it, whatever lies there and whatever hangs on the c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from jarvis.app.learners.lessons import Lesson
 from jarvis.app.learners.teacher import cells_around
 from jarvis.app.planner.guide import pressed_anything
-from jarvis.app.planner.slots import CLOSE, WAIT, Directive, click, swap
+from jarvis.app.planner.slots import CLOSE, OUTPUT, WAIT, Directive, click, swap
 from jarvis.core.actions import Action
 from jarvis.core.goals import Goal
 from jarvis.core.start_states import StartState
@@ -28,9 +28,9 @@ from jarvis.world.menus import EMPTY, LAYOUTS
 from jarvis.world.rules import RULES
 from jarvis.world.world import World
 
-__all__ = ["STATIONS", "TASK", "THINGS", "ScreenLesson", "mixed", "stations"]
+__all__ = ["RESULT", "TASK", "ScreenLesson", "lay_out", "random_stack", "stations"]
 
-EVERY = 5  # lessons, of which one is of screens
+RESULT = 0  # slot of an inventory or a table in which lies what was made
 STATIONS = ("crafting_table", "furnace")
 TASK = Task("screens", Goal("click"), StartState(nearby=dict.fromkeys(STATIONS, 1), nearby_radius=3, weather="clear"))
 LONGEST = 300  # ticks in one world
@@ -45,25 +45,14 @@ THINGS = (
 
 
 class ScreenLesson(Lesson):
-    """One screen after another, in worlds that lie behind them; in an exam the tasks, as any lesson."""
+    """One screen after another, in worlds that lie behind them."""
 
-    def __init__(
-        self, tasks: Sequence[Task], seed: int, number: int, *, width: int, height: int, longest: int = LONGEST
-    ) -> None:
-        """tasks: of the exam alone."""
-        self._examined = list(tasks)
-        super().__init__((TASK,), seed, number, width=width, height=height, longest=min(longest, LONGEST))
+    def __init__(self, seed: int, number: int, *, width: int, height: int) -> None:
+        super().__init__((TASK,), seed, number, width=width, height=height, longest=LONGEST)
 
     def _begin(self) -> None:
-        self.tasks = self._examined if self._exam else [TASK]
         super()._begin()
-        if not self._exam:
-            self.guide: Any = _Clicker(self.env.world, self._random)
-
-
-def mixed(tasks: Sequence[Task], seed: int, number: int, **options: Any) -> Lesson:
-    """A lesson of the tasks, or, of every so many that go on at once, one of screens."""
-    return (Lesson if number % EVERY else ScreenLesson)(tasks, seed, number, **options)
+        self.guide: Any = _Clicker(self.env.world, self._random)
 
 
 class _Clicker:
@@ -94,46 +83,31 @@ class _Clicker:
 
     def _lay_out(self, world: World) -> None:
         random, screen = self.random, world.screen
-        if screen.is_open:
-            screen.carried = EMPTY
-            world.close_screen()
-        full = random.uniform(0.0, 0.7)
-        for slot in range(9, HOTBAR + 9):
-            world.slots[slot] = self._stack() if random.random() < full else EMPTY
-        world.player[0]["yaw"] = random.uniform(0.0, 360.0)
-        world.player[0]["pitch"] = random.uniform(-40.0, 80.0)
-        kinds = ["player", *self.cells]
-        kind = kinds[int(random.integers(len(kinds)))]
-        world.open_screen(kind, self.cells.get(kind, (0, 0, 0)))
-        if random.random() < 0.4:
-            screen.carried = self._stack()
+        lay_out(world, self.cells, random)
         if random.random() < 0.5:  # else where it is when a screen opens: in the middle
-            layout = LAYOUTS[kind]
+            layout = LAYOUTS[screen.kind]
             screen.cursor_x = layout.left + random.uniform(-0.1, 1.1) * layout.width
             screen.cursor_y = layout.top + random.uniform(-0.1, 1.1) * layout.height
         self.clicks = int(random.integers(*CLICKS))
 
-    def _stack(self) -> tuple[int, int, int]:
-        item = RULES.item(THINGS[int(self.random.integers(len(THINGS)))])
-        return item, int(self.random.integers(1, min(int(RULES.stack_size[item]), 20) + 1)), 0
-
     def _next(self, world: World) -> Directive:
-        """A click that changes something, on the hotbar, in the bag or in the grid, as often each."""
+        """A click that changes something, on the hotbar, in the bag, in the grid or on what was made, as often each."""
         random, screen = self.random, world.screen
         layout, stacks = LAYOUTS[screen.kind], screen.stacks()
+        made = OUTPUT if screen.kind == "furnace" else RESULT
         hotbar, bag = range(layout.hotbar, layout.hotbar + 9), range(layout.main, layout.hotbar)
-        own = {"player": range(1, 5), "crafting_table": range(1, 10), "furnace": range(2)}[screen.kind]
-        groups = [hotbar, bag, own]
+        own = {"player": range(5), "crafting_table": range(10), "furnace": range(3)}[screen.kind]
+        groups = [hotbar, bag, own, (made,)]
         hand = bool(screen.carried[0])
         chance = random.random()
         if chance < 0.08:
             return Directive("drop", "click beside the screen") if hand else CLOSE
         slots = [
-            [slot for slot in group if hand or stacks[slot]["item"]] for group in groups
-        ]  # NOTE: with an empty hand only what lies there can be taken
+            [slot for slot in group if (slot != made if hand else stacks[slot]["item"])] for group in groups
+        ]  # NOTE: with an empty hand only what lies there can be taken, and nothing is put where what was made lies
         filled = [group for group in slots if group]
         if not filled:
-            world.screen.carried = self._stack()
+            screen.carried = random_stack(random)
             return self._next(world)
         group = filled[int(random.integers(len(filled)))]
         slot = int(group[int(random.integers(len(group)))])
@@ -147,6 +121,30 @@ class _Clicker:
 def _state(world: World) -> tuple[bytes, Any]:
     """What a click changes."""
     return world.screen.stacks().tobytes(), tuple(world.screen.carried)
+
+
+def lay_out(world: World, cells: Mapping[str, tuple[int, int, int]], random: np.random.Generator) -> None:
+    """Another screen, with odds and ends on it. cells: where a table and a furnace stand, of those that there are."""
+    screen = world.screen
+    if screen.is_open:
+        screen.carried = EMPTY
+        world.close_screen()
+    kinds = ["player", *cells]
+    kind = kinds[int(random.integers(len(kinds)))]
+    world.player[0]["yaw"], world.player[0]["pitch"] = random.uniform(0.0, 360.0), random.uniform(-60.0, 90.0)
+    world.open_screen(kind, cells.get(kind, (0, 0, 0)))
+    own: Any = {"player": world.slots[:5], "crafting_table": screen.table, "furnace": screen.box}[kind]
+    for slots, most in ((world.slots[9 : HOTBAR + 9], 0.8), (own, 0.6)):
+        full = random.uniform(0.0, most)
+        for slot in range(len(slots)):
+            slots[slot] = random_stack(random) if random.random() < full else EMPTY
+    screen.carried = random_stack(random) if random.random() < 0.4 else EMPTY
+
+
+def random_stack(random: np.random.Generator) -> tuple[int, int, int]:
+    """(item, count, damage) of a thing that passes through the hands on the way to a diamond pickaxe."""
+    item = RULES.item(THINGS[int(random.integers(len(THINGS)))])
+    return item, int(random.integers(1, int(RULES.stack_size[item]) + 1)), 0
 
 
 def stations(world: World) -> dict[str, tuple[int, int, int]]:
