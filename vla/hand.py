@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from jarvis.core.actions import BUTTON_INDEX, BUTTONS, HOTBAR, JARVIS_CAMERA, Action
+from jarvis.core.actions import HOTBAR, JARVIS_CAMERA, Action
 from jarvis.core.errors import FormatError
 
 __all__ = ["KEYS", "Hand", "classes"]
@@ -118,7 +118,7 @@ class Hand(nn.Module):
 
 def classes(action: Action) -> tuple[int, int, int]:
     """Numbers in KEYS and of the bins of pitch and yaw. ValueError for what is pressed together otherwise."""
-    pressed = {BUTTONS[number] for number in np.flatnonzero(action.buttons)}
+    pressed = set(action.pressed)
     key = next((number for number, keys in enumerate(KEYS) if set(keys) == pressed), None)
     if key is None:
         raise ValueError(f"no hand presses {sorted(pressed)}")
@@ -127,9 +127,7 @@ def classes(action: Action) -> tuple[int, int, int]:
 
 
 def _action(key: int, pitch: int, yaw: int) -> Action:
-    buttons = np.zeros(len(BUTTONS), np.uint8)
-    buttons[[BUTTON_INDEX[name] for name in KEYS[key]]] = 1
-    return Action(buttons, JARVIS_CAMERA.to_degrees(np.array([pitch, yaw])))
+    return Action.of(*KEYS[key], camera=JARVIS_CAMERA.to_degrees(np.array([pitch, yaw])))
 
 
 def _drawn(logits: np.ndarray, temperature: float, random: np.random.Generator) -> int:

@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy
 from evaluation.seeds import SPLITS
 from jarvis.app.learners.screen_lessons import RESULT, TASK, lay_out, stations
 from jarvis.app.learners.teacher import Teacher
-from jarvis.app.planner.slots import CLOSE, OUTPUT, WAIT, Directive, click, swap
+from jarvis.app.planner.slots import CLOSE, DROP, OUTPUT, WAIT, Directive, click, swap
 from jarvis.core.random_streams import generator
 from jarvis.envs.voxel import VoxelEnv
 from jarvis.world.menus import LAYOUTS
@@ -34,7 +34,6 @@ FRESH = 32  # of them that are new at each step
 SPREAD = 14.0  # pixels from the slot to a cursor that is near it
 WORLD = 400  # examples before another world
 Out = typer.Option(..., "--out", help="The file that is written.")
-DROP = Directive("drop", "click beside the screen")
 
 
 class Example(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from jarvis.app.learners.lessons import Lesson
 from jarvis.app.learners.teacher import cells_around
 from jarvis.app.planner.guide import pressed_anything
-from jarvis.app.planner.slots import CLOSE, OUTPUT, WAIT, Directive, click, swap
+from jarvis.app.planner.slots import CLOSE, DROP, OUTPUT, WAIT, Directive, click, swap
 from jarvis.core.actions import Action
 from jarvis.core.goals import Goal
 from jarvis.core.start_states import StartState
@@ -101,7 +101,7 @@ class _Clicker:
         hand = bool(screen.carried[0])
         chance = random.random()
         if chance < 0.08:
-            return Directive("drop", "click beside the screen") if hand else CLOSE
+            return DROP if hand else CLOSE
         slots = [
             [slot for slot in group if (slot != made if hand else stacks[slot]["item"])] for group in groups
         ]  # NOTE: with an empty hand only what lies there can be taken, and nothing is put where what was made lies

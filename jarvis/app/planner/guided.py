@@ -64,11 +64,10 @@ class GuidedPolicy:
             count = len(goals)
             self._guides, self._envs, self._last = [None] * count, [None] * count, [None] * count
             self._told, self._trails = [""] * count, [[] for _ in range(count)]
-            self._randoms = [generator(row, "policy", "hand") for row in range(count)]
+            self._randoms = [generator(0, "policy", "hand")] * count
         numbers = range(len(goals)) if rows is None else rows
-        for row, seed in zip(numbers, numbers if seeds is None else seeds, strict=True):
+        for row, goal, seed in zip(numbers, goals, numbers if seeds is None else seeds, strict=True):
             self._randoms[row] = generator(seed, "policy", "hand")
-        for row, goal in zip(numbers, goals, strict=True):
             self._guides[row] = None if goal is None else Guide(goal)
             self._last[row], self._told[row], self._trails[row] = None, "", []
         self.policy.reset(goals, rows=rows, seeds=seeds)

@@ -21,7 +21,7 @@ from jarvis.world.rules import RULES
 if TYPE_CHECKING:
     from jarvis.world.world import World
 
-__all__ = ["CLOSE", "OPEN", "WAIT", "Directive", "click", "craft", "leave", "name_of", "smelt", "stow", "swap"]
+__all__ = ["CLOSE", "DROP", "OPEN", "WAIT", "Directive", "click", "craft", "leave", "name_of", "smelt", "stow", "swap"]
 
 WOODS = ("oak", "birch", "spruce")
 FUELS = ("coal", "charcoal", *(f"{wood}_planks" for wood in WOODS), "stick", *(f"{wood}_log" for wood in WOODS))
@@ -47,6 +47,7 @@ class Directive:
 WAIT = Directive("wait", "wait")
 OPEN = Directive("open", "open the inventory")
 CLOSE = Directive("close", "close the screen")
+DROP = Directive("drop", "click beside the screen")
 
 
 def name_of(screen: str, slot: int) -> str:
@@ -97,7 +98,7 @@ def stow(world: World) -> Directive:
     for slot in order:
         if not stacks.item(slot)[0]:
             return click(world, slot)
-    return Directive("drop", "click beside the screen")
+    return DROP
 
 
 def craft(world: World, recipe: Mapping[str, Any], times: int) -> Directive | None:
