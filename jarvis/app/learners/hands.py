@@ -25,6 +25,7 @@ from jarvis.app.learners.teacher import Teacher
 from jarvis.app.planner.slots import CLOSE, DROP, OUTPUT, WAIT, Directive, click, swap
 from jarvis.core.random_streams import generator
 from jarvis.envs.voxel import VoxelEnv
+from jarvis.training import Average
 from jarvis.world.menus import LAYOUTS
 from vla.hand import Hand, classes
 
@@ -121,8 +122,13 @@ def main(
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     hand = Hand.load(out).train() if resume else Hand(width, height)
-    average = Hand(width, height)
-    average.load_state_dict(hand.state_dict())
+    average = Average(hand, DECAY)
+
+    def save() -> None:
+        average.swap(hand)
+        hand.save(out)
+        average.swap(hand)
+
     adam = torch.optim.AdamW(hand.parameters(), lr=RATE, weight_decay=1e-4)
     context = multiprocessing.get_context("spawn")
     queue = context.Queue(256)
@@ -154,17 +160,14 @@ def main(
         adam.step()
         adam.zero_grad(set_to_none=True)
         step += 1
-        with torch.no_grad():
-            rate = 1.0 - min(DECAY, (1 + step) / (10 + step))
-            for kept, now in zip(average.parameters(), hand.parameters(), strict=True):
-                kept.lerp_(now, rate)
+        average.update(hand)
         seen.append((told.item(), pointed.item()))
         if time.monotonic() - said > 30.0:
             said = time.monotonic()
-            average.save(out)
+            save()
             loss, cursor = np.mean(seen[-200:], 0)
             typer.echo(f"step {step}: loss {loss:.3f}, of the cursor {cursor:.3f}, {added} screens")
-    average.save(out)
+    save()
     for drawer in drawers:
         drawer.kill()
 
